@@ -1,0 +1,94 @@
+#!/bin/sh
+# The installed tree, seen from outside: complete, in the right places, usable by find_package and by
+# pkg-config, shared and static, from a prefix and below DESTDIR. Everything stays below the build folder.
+#
+# usage: check.sh BUILD-FOLDER PREFIX LIBDIR
+set -eu
+LC_ALL=C
+export LC_ALL
+here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
+build=$1 prefix=$2 libdir=$3
+cc=${CC:-cc}
+cmake=${CMAKE:-cmake}
+mkdir -p "$build/install-test"
+work=$(mktemp -d "$build/install-test/XXXXXX")
+trap 'rm -rf "$work"' EXIT
+
+# quietly COMMAND…: what it says is shown only if it fails.
+quietly()
+{
+    "$@" >"$work/log" 2>&1 || { echo "install: failed: $*"; tail -n 30 "$work/log"; exit 1; }
+}
+
+have()
+{
+    [ -e "$1" ] || { echo "install: $1 is missing"; exit 1; }
+}
+
+# The answer of the small program, whichever way it was linked.
+answers()
+{
+    said=$("$@") || { echo "install: $* failed: $said"; exit 1; }
+    [ "$said" = 144 ] || { echo "install: $* said $said, not 144"; exit 1; }
+}
+
+echo "install: below a prefix"
+root=$work/prefix
+quietly "$cmake" --install "$build" --prefix "$root"
+for path in include/cosched/cosched.h "$libdir/libcosched.so" "$libdir/libcosched.a" \
+    "$libdir/pkgconfig/cosched.pc" "$libdir/cmake/cosched/coschedConfig.cmake"; do
+    have "$root/$path"
+done
+# No internal header may travel along.
+if find "$root/include" -name '*.h' | grep -v '/include/cosched/[a-z]*\.h$'; then
+    echo "install: internal headers were installed"
+    exit 1
+fi
+
+echo "install: find_package"
+quietly "$cmake" -G Ninja -S "$here/consumer" -B "$work/consumer" -DCMAKE_C_COMPILER="$cc" \
+    -DCMAKE_PREFIX_PATH="$root"
+quietly "$cmake" --build "$work/consumer"
+answers "$work/consumer/consumer_shared"
+answers "$work/consumer/consumer_static"
+
+echo "install: pkg-config"
+PKG_CONFIG_PATH=$root/$libdir/pkgconfig
+export PKG_CONFIG_PATH
+# shellcheck disable=SC2046 # flags are words
+quietly "$cc" -std=c11 "$here/consumer/main.c" $(pkg-config --cflags --libs cosched) -o "$work/shared"
+answers env LD_LIBRARY_PATH="$root/$libdir" "$work/shared"
+# shellcheck disable=SC2046
+quietly "$cc" -std=c11 "$here/consumer/main.c" \
+    $(pkg-config --static --cflags --libs cosched | sed 's/-lcosched/-l:libcosched.a/') -o "$work/static"
+answers "$work/static"
+
+echo "install: below DESTDIR"
+quietly env DESTDIR="$work/dest" "$cmake" --install "$build"
+root=$work/dest$prefix
+have "$root/$libdir/libcosched.so"
+if [ -e "$build/daemon/coschedd" ]; then
+    for path in sbin/coschedd bin/coschedctl libexec/cosched/cosched-exec \
+        lib/systemd/system/coschedd.service lib/systemd/system/coschedd.socket \
+        lib/systemd/user/coschedd.service lib/systemd/user/coschedd.socket \
+        lib/sysusers.d/cosched.conf lib/tmpfiles.d/cosched.conf; do
+        have "$root/$path"
+    done
+    # The unit names the place where the daemon will lie once DESTDIR is gone.
+    grep -qx "ExecStart=$prefix/sbin/coschedd" "$root/lib/systemd/system/coschedd.service" ||
+        { echo "install: the unit starts something else than $prefix/sbin/coschedd"; exit 1; }
+    quietly "$root/sbin/coschedd" --version
+    quietly "$root/bin/coschedctl" version --help
+fi
+if command -v scdoc >/dev/null 2>&1; then
+    for page in man1/coschedctl.1 man3/cosched.3 man5/coschedd.conf.5 man8/coschedd.8; do
+        have "$root/share/man/$page"
+    done
+fi
+# An absolute path of the machine that built it has no place in what is shipped, the prefix excepted.
+if grep -rIl -- "$build" "$root" >"$work/leaks"; then
+    echo "install: these name the build folder:"
+    cat "$work/leaks"
+    exit 1
+fi
+echo "install: ok"
