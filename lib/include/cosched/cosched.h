@@ -1,0 +1,276 @@
+/* cosched.h - coroutines for C with affinity.
+ *
+ * A task runs on MAIN (the thread of a libuv loop) or on WORKER (threads with work-stealing queues) and moves
+ * between them by an ordinary-looking call. Three rules cover the whole interface:
+ *
+ *  1. A function that takes a `deadline` may suspend the calling task; no other does, save cosched_hop,
+ *     cosched_yield and cosched_blocking. (runtime_stop, runtime_loop, runtime_call and cosched_run block a
+ *     thread: outside tasks only.)
+ *  2. Results are int64_t: >= 0 a value, < 0 a negative errno (the numbers of UV_E*). errno itself is never
+ *     set: like any thread-local it does not survive a suspension, because the task may resume on another thread.
+ *  3. Once cancelled, a task gets -ECANCELED from every suspending call until its scope ends; cosched_hop and
+ *     cosched_yield alone cannot fail, so that clean-up can always go home.
+ *
+ * Unless a function says otherwise it is called inside a task, on any executor; called outside it answers
+ * -EPERM. Memory passed in is borrowed for the length of the call. Handles are values: copies name the same
+ * task, and the first use consumes them all.
+ *
+ * Read in order: time, runtime, tasks, scopes, groups, channels, looking in. Examples: tests/examples/.
+ */
+#ifndef COSCHED_H
+#define COSCHED_H
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#if defined(COSCHED_BUILD) && defined(__GNUC__)
+#define COSCHED_API __attribute__((visibility("default")))
+#else
+#define COSCHED_API
+#endif
+
+#define COSCHED_VERSION 0x000100                   /* of this header: major, minor, patch, a byte each */
+COSCHED_API uint32_t cosched_version(void);        /* of the library found at run time; any thread */
+COSCHED_API const char *cosched_strerror(int64_t); /* static text for a negative errno; any thread */
+
+/* --- words -------------------------------------------------------------------------------------- */
+
+typedef struct cosched_runtime cosched_runtime;              /* MAIN, workers, stacks, timers */
+typedef struct { uint32_t index, generation; } cosched_task; /* a handle by value; {0, 0} is none */
+typedef struct cosched_chan cosched_chan;                    /* counted; the last unref frees */
+typedef int64_t (*cosched_fn)(void *arg);                    /* the body of a task */
+
+typedef enum {
+    COSCHED_INHERIT, /* where the caller runs */
+    COSCHED_MAIN,    /* the thread of the libuv loop */
+    COSCHED_WORKER,  /* the work-stealing pool; MAIN when the pool has no threads */
+    COSCHED_BLOCKING /* spawn with COSCHED_PINNED only: the task owns a thread, and may block it */
+} cosched_affinity;
+
+/* --- time: absolute nanoseconds on the monotonic clock -------------------------------------------- */
+
+#define COSCHED_NEVER INT64_MAX
+#define COSCHED_NOW INT64_C(0)                 /* try once and never suspend: -ETIMEDOUT if it would */
+COSCHED_API int64_t cosched_now(void);         /* any thread */
+COSCHED_API int64_t cosched_in_ms(int64_t ms); /* now + ms, saturating; any thread */
+COSCHED_API int64_t cosched_in_ns(int64_t ns);
+
+/* --- runtime -------------------------------------------------------------------------------------- */
+
+#define COSCHED_WORKERS_MAX 64
+
+enum {
+    /* Name the task on stderr when one overflows its stack, then die as before. Installs SIGSEGV and SIGBUS
+     * handlers (SA_ONSTACK) that chain to the former ones. */
+    COSCHED_REPORT_OVERFLOW = 1
+};
+
+typedef struct {
+    size_t struct_size;    /* sizeof: lets the struct grow */
+    int32_t workers;       /* threads, 0 … 64; -1: effective CPUs - 1, at least 1; 0: WORKER tasks run on MAIN */
+    uint32_t blocking_max; /* threads for cosched_blocking; 0: 64 */
+    size_t stack_size;     /* bytes a task may use of its stack; 0: what fits into 64 KiB */
+    uint32_t tasks_max;    /* 0: 4 Mi; beyond it spawn answers -EAGAIN */
+    uint32_t flags;        /* COSCHED_REPORT_OVERFLOW */
+} cosched_config;
+
+struct uv_loop_s;
+
+/* The whole life of a runtime: fn(arg) as a task on MAIN (this thread, a loop of its own); when it has returned
+ * and its children are joined, everything is cancelled that still lives, and torn down. NULL config: defaults, workers -1.
+ * Returns fn's result, or a negative errno when the runtime could not be made (-EBUSY: one exists). */
+COSCHED_API int64_t cosched_run(const cosched_config *config, cosched_fn fn, void *arg);
+
+/* A runtime by parts; one per process at a time (-EBUSY). With a loop of the host's, the thread that runs that
+ * loop is MAIN, and the host runs it; the runtime keeps the loop alive only while tasks live. Without, use
+ * cosched_runtime_loop. The runtime borrows the loop until close. */
+COSCHED_API int cosched_runtime_create(cosched_runtime **out, const cosched_config *config,
+                                       struct uv_loop_s *loop_or_null);
+/* This thread becomes MAIN and runs until no task lives. 0, or -EBUSY while another thread is MAIN. */
+COSCHED_API int cosched_runtime_loop(cosched_runtime *rt);
+/* One pump of a host that owns the frame: due timers and ready MAIN tasks for at most about budget_ns, and one
+ * poll of the loop that does not wait. Nanoseconds spent. On MAIN's thread (the first caller becomes MAIN). */
+COSCHED_API int64_t cosched_runtime_run_expired(cosched_runtime *rt, int64_t budget_ns);
+
+/* From any thread, task or not, until stop. post starts a detached task; arg_size bytes of *arg are copied into
+ * the task (0: the pointer itself is passed). -ESHUTDOWN after stop, -EAGAIN at tasks_max, -EINVAL when
+ * arg_size > COSCHED_ARG_MAX or `to` is neither MAIN nor WORKER. */
+COSCHED_API int cosched_runtime_post(cosched_runtime *rt, cosched_affinity to, cosched_fn fn, const void *arg,
+                                     size_t arg_size);
+/* Blocks this thread until fn has returned; not inside a task nor on MAIN's thread (-EDEADLK). */
+COSCHED_API int cosched_runtime_call(cosched_runtime *rt, cosched_affinity to, cosched_fn fn, void *arg,
+                                     int64_t *result);
+
+/* Refuse posts; wait until the deadline for the tasks to end; cancel what is left; wait for its clean-up. Pumps MAIN
+ * itself when called on MAIN's thread (outside tasks). Returns how many tasks had to be cancelled. */
+COSCHED_API int cosched_runtime_stop(cosched_runtime *rt, int64_t deadline);
+/* On a host's loop: closes the runtime's handles and calls done(data) from the loop. */
+COSCHED_API void cosched_runtime_close(cosched_runtime *rt, void (*done)(void *data), void *data);
+/* After stop (and, on a host's loop, close's callback): joins every thread and frees all. -EBUSY while anything
+ * lives. NULL is fine. */
+COSCHED_API int cosched_runtime_destroy(cosched_runtime *rt);
+
+/* --- tasks ---------------------------------------------------------------------------------------- */
+
+#define COSCHED_ARG_MAX 32 /* bytes of argument that a task can hold itself */
+
+enum {
+    COSCHED_PINNED = 1,          /* stays where it was started; a call or hop elsewhere answers -EPERM */
+    COSCHED_SKIP_IF_CANCELED = 2 /* cancelled before it started: it does not run, its result is -ECANCELED */
+};
+
+typedef struct {
+    size_t struct_size;
+    const char *name;          /* static storage; shown in reports; NULL: none */
+    cosched_affinity affinity; /* COSCHED_INHERIT by default */
+    uint32_t flags;            /* COSCHED_PINNED … */
+    size_t stack_size;         /* bytes the body may use; 0: the runtime's */
+    size_t arg_size;           /* > 0: that many bytes of *arg are copied into the task (<= COSCHED_ARG_MAX) */
+    int64_t timeout_ns;        /* > 0: from its start; then the task is cancelled */
+} cosched_attr;
+
+/* co_await fn(arg): fn runs as part of this task. On the same affinity it is a plain call (on a fresh stack when
+ * this one is nearly used up: depth is bounded by memory only). On another, this task goes there, runs fn and comes
+ * back; the thread it leaves goes on with other tasks. 0, and fn's result in *result (may be NULL), when fn ran;
+ * -ECANCELED or -ETIMEDOUT when the way there was withdrawn and fn never ran; -ENOMEM, -EPERM (pinned). The deadline
+ * limits only the way there, never fn. */
+COSCHED_API int cosched_call(int64_t *result, cosched_affinity where, cosched_fn fn, void *arg, int64_t deadline);
+
+/* A child task. *out names it; whoever holds the handle awaits or detaches it. A child that is neither is cancelled
+ * and joined when its parent returns. out NULL: detached from the start. attr NULL: defaults. Never suspends.
+ * -EAGAIN at tasks_max, -ENOMEM, -EINVAL (affinity, arg_size, BLOCKING without PINNED). */
+COSCHED_API int cosched_spawn(cosched_task *out, cosched_fn fn, void *arg, const cosched_attr *attr);
+
+/* Waits for a task to end. The return value says how the *waiting* went: 0 and the task's own result in *result (may
+ * be NULL), and only then the handle is consumed (*task becomes {0, 0}); -ETIMEDOUT; -ECANCELED (the waiter was);
+ * -ESTALE (consumed before, detached, or never valid); -EDEADLK (itself); -EBUSY (another task awaits it). */
+COSCHED_API int cosched_await(cosched_task *task, int64_t *result, int64_t deadline);
+/* Lets it run on without anybody waiting, under the root scope. Consumes the handle; stale ones are ignored. */
+COSCHED_API void cosched_detach(cosched_task *task);
+/* Asks a task and all below it to end: any thread, idempotent, asynchronous; the handle stays valid. A task that has
+ * not started still runs (its first suspending call answers -ECANCELED) so that it can free its arg. */
+COSCHED_API void cosched_cancel(cosched_task task);
+
+COSCHED_API void cosched_yield(void);                        /* lets others of this executor run first */
+COSCHED_API cosched_affinity cosched_hop(cosched_affinity to); /* MAIN or WORKER; returns where it was. No deadline,
+                                                                * cannot be cancelled; a pinned task stays. */
+COSCHED_API int cosched_sleep_until(int64_t deadline);       /* 0, -ECANCELED; NEVER waits for the cancel */
+/* Runs fn on a thread that may block, with 1 MiB of stack, and waits; cosched calls inside fn answer -EPERM. 0 and
+ * fn's result, or -ECANCELED when it had not started. Once started it is waited for. */
+COSCHED_API int cosched_blocking(int64_t *result, cosched_fn fn, void *arg);
+/* `return cosched_tail(fn, arg);` as the last act of a body: fn(arg) takes its place, on the same stack, with the
+ * body's frame gone. Endless chains need one stack. */
+COSCHED_API int64_t cosched_tail(cosched_fn fn, void *arg);
+
+COSCHED_API bool cosched_cancelled(void);              /* this task's scope is cancelled; false outside tasks */
+COSCHED_API cosched_task cosched_self(void);           /* {0, 0} outside tasks */
+COSCHED_API cosched_affinity cosched_where(void);      /* where this code runs now; INHERIT outside tasks */
+COSCHED_API size_t cosched_stack_left(void);           /* bytes of the stack this code runs on; 0 outside tasks */
+
+/* --- scopes: a deadline or a shield over a block ---------------------------------------------------- */
+
+typedef struct { void *private_[8]; } cosched_scope; /* on your stack, until scope_end */
+enum { COSCHED_SHIELD = 1 };                         /* cancellation from outside waits; see below */
+
+/* Until scope_end, suspending calls of this task, and tasks it spawns meanwhile, are cancelled at the deadline. With
+ * COSCHED_SHIELD a cancellation from outside does not enter, until the deadline, which must not be COSCHED_NEVER:
+ * clean-up gets a grace limit. Ends in reverse order of begin, on the same task, before its function returns.
+ * Never suspends. 0, -ENOMEM, -EINVAL. */
+COSCHED_API int cosched_scope_begin(cosched_scope *scope, int64_t deadline, unsigned flags);
+/* Children spawned inside and still running stay below the enclosing scope, without this deadline. Returns true when
+ * this scope's own deadline had passed. */
+COSCHED_API bool cosched_scope_end(cosched_scope *scope);
+
+/* --- groups: no child outlives the block that opened it --------------------------------------------- */
+
+typedef enum {
+    COSCHED_FAIL_FAST, /* the first child with a negative result cancels the rest; join returns that result */
+    COSCHED_COLLECT    /* all run to their end; join returns how many had a negative result */
+} cosched_policy;
+
+typedef struct {
+    size_t struct_size;
+    cosched_policy policy;
+} cosched_group_attr;
+
+typedef struct { void *private_[32]; } cosched_group; /* on your stack, from init to join */
+
+COSCHED_API int cosched_group_init(cosched_group *g, const cosched_group_attr *attr); /* attr NULL: FAIL_FAST */
+/* A child of the group. Only the task that called init spawns into it. Never suspends. Errors as cosched_spawn;
+ * -ECANCELED when the group is cancelled already (fn does not run). */
+COSCHED_API int cosched_group_spawn(cosched_group *g, cosched_fn fn, void *arg, const cosched_attr *attr);
+COSCHED_API void cosched_group_cancel(cosched_group *g); /* any thread, while the group lives */
+/* Returns when no child is left: the policy's result, or -ETIMEDOUT (past the deadline) or -ECANCELED (the caller
+ * was); in both cases the children were cancelled and waited for. Must be called exactly once. */
+COSCHED_API int64_t cosched_group_join(cosched_group *g, int64_t deadline);
+COSCHED_API int64_t cosched_group_run(const cosched_group_attr *attr, int64_t (*body)(cosched_group *, void *),
+                                      void *arg); /* init, body, join; body's negative result cancels and wins */
+
+/* --- channels: they block the task, never the thread ------------------------------------------------- */
+
+/* A queue of values of one size between tasks on any executor, bounded by capacity (1 … 2^20). The creator holds one
+ * reference. First in, first out; waiting tasks are served in order. */
+COSCHED_API int cosched_chan_create(cosched_chan **out, size_t value_size, size_t capacity);
+COSCHED_API cosched_chan *cosched_chan_ref(cosched_chan *ch); /* any thread */
+COSCHED_API void cosched_chan_unref(cosched_chan *ch);        /* any thread; NULL is fine */
+/* 0, -ETIMEDOUT, -ECANCELED, -EPIPE (closed). The value is copied. COSCHED_NOW from any thread, task or not. */
+COSCHED_API int cosched_chan_send(cosched_chan *ch, const void *value, int64_t deadline);
+/* 0, -ETIMEDOUT, -ECANCELED, -EPIPE (closed and drained). */
+COSCHED_API int cosched_chan_recv(cosched_chan *ch, void *value, int64_t deadline);
+COSCHED_API void cosched_chan_close(cosched_chan *ch);       /* any thread; idempotent */
+COSCHED_API size_t cosched_chan_count(const cosched_chan *ch); /* values waiting now; any thread; a hint */
+
+/* --- events: one waiter, one set ------------------------------------------------------------------------ */
+
+/* A one-shot on the waiting task's stack: {0} is a ready event. Set once, from any thread or task; the setter touches
+ * the event for the last time inside that call, so the waiter may return and drop it as soon as wait has. */
+typedef struct { uint64_t private_[1]; } cosched_event;
+
+COSCHED_API void cosched_event_init(cosched_event *e);
+/* 0 once set; -ETIMEDOUT, -ECANCELED: not set yet, wait again before the event goes out of scope if somebody may still
+ * set it. -EBUSY: another task waits. */
+COSCHED_API int cosched_event_wait(cosched_event *e, int64_t deadline);
+/* Waits until it is set, whatever happens to the task: for answers that will come and point into this frame. */
+COSCHED_API void cosched_event_wait_always(cosched_event *e);
+COSCHED_API void cosched_event_set(cosched_event *e);
+
+/* --- looking in ---------------------------------------------------------------------------------------- */
+
+typedef struct {
+    uint64_t slices;      /* uninterrupted runs of a task */
+    uint64_t steals;      /* tasks taken from another's deque */
+    uint64_t stolen_from; /* tasks that others took from this one's deque */
+    uint64_t parks;       /* times it went to sleep */
+    uint64_t wakes;       /* times it was woken by new work */
+    uint64_t busy_ns;     /* time not asleep and not searching */
+    uint64_t deque;       /* tasks waiting in its deque now */
+} cosched_worker_stats;
+
+/* Counters only grow; levels are read one by one without stopping anything, so they may disagree by a few. */
+typedef struct {
+    size_t struct_size;
+    uint64_t tasks_live, tasks_peak, spawned, completed;
+    uint64_t switches, calls_stack_grown, yields;
+    uint64_t hops_to_worker, hops_to_main;
+    uint64_t main_ready, main_inbox, main_slices, main_polls, main_busy_ns;
+    uint64_t injector_depth, injector_pushed, injector_popped, injector_overflowed;
+    uint64_t stacks_in_use, stacks_cached, stack_bytes;
+    const char *stack_guard; /* "madvise", "mprotect" or "canary" */
+    uint64_t timers;
+    uint64_t blocking_threads, blocking_queued;
+    uint32_t workers; /* entries of worker[] in use */
+    cosched_worker_stats worker[COSCHED_WORKERS_MAX];
+} cosched_stats;
+
+/* Fills *out up to the struct_size it came with. Any thread, while the runtime lives. 0, -EINVAL. */
+COSCHED_API int cosched_stats_get(cosched_runtime *rt, cosched_stats *out);
+COSCHED_API cosched_runtime *cosched_runtime_self(void); /* of the calling task; NULL outside tasks */
+
+#ifdef __cplusplus
+}
+#endif
+#endif

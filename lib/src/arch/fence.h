@@ -1,0 +1,54 @@
+/* The asymmetric pair of fences (PEERS technique 1). For two sides that each store one word and then load the
+ * other's: heavy on the rare side makes every running thread of the process pass a full fence
+ * (membarrier), so that the frequent side, light, only has to keep the compiler from reordering.
+ *
+ * heavy pairs with light, and heavy with heavy; light with light orders nothing. Where the kernel refuses
+ * membarrier both are full fences. ThreadSanitizer does not see fences: there both are read-modify-writes of
+ * one process-wide word, whose total order it understands. */
+#ifndef COS_ARCH_FENCE_H
+#define COS_ARCH_FENCE_H
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "arch/sanitizer.h"
+#include "base/assert.h"
+#include "base/atomic.h"
+
+/* Decides once, for the process. Before the first thread that uses either fence is started: a light that
+ * trusts membarrier needs every heavy to know of it. */
+void cos_fence_init(void);
+
+#if !defined(COS_EXPLORE) /* the explorer brings its own pair */
+void cos_fence_heavy(void);
+
+#if COS_TSAN
+extern COS_ATOMIC(uint32_t) cos_fence_word; /* atomic; its value means nothing */
+
+static inline void cos_fence_light(void)
+{
+    (void)cos_atomic_add(&cos_fence_word, 0, seq_cst);
+}
+#else
+extern bool cos_fence_asymmetric; /* const after cos_fence_init */
+
+static inline void cos_fence_full(void)
+{
+#if defined(__x86_64__)
+    /* A quarter of mfence's price, and a full fence all the same for ordinary memory. */
+    __asm__ volatile("lock orl $0, (%%rsp)" ::: "memory", "cc");
+#else
+    atomic_thread_fence(memory_order_seq_cst);
+#endif
+}
+
+static inline void cos_fence_light(void)
+{
+    if (COS_LIKELY(cos_fence_asymmetric)) {
+        atomic_signal_fence(memory_order_seq_cst);
+    } else {
+        cos_fence_full();
+    }
+}
+#endif
+#endif
+#endif

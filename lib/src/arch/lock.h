@@ -1,0 +1,47 @@
+/* A mutex in one word, for short sections of runtime code. Zeroed memory is an unlocked lock.
+ *
+ * Three states (Drepper, "Futexes are tricky", mutex2). Not recursive, not fair. Never held across a switch
+ * (I9). The object may be freed by whoever acquires it last: release touches nothing after its exchange, it
+ * only hands the address to the kernel. */
+#ifndef COS_ARCH_LOCK_H
+#define COS_ARCH_LOCK_H
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/atomic.h"
+
+enum cos_lock_state {
+    COS_LOCK_FREE = 0,
+    COS_LOCK_HELD = 1,
+    COS_LOCK_CONTENDED = 2, /* held, and somebody may sleep */
+};
+
+struct cos_lock {
+    COS_ATOMIC(uint32_t) word; /* atomic: enum cos_lock_state */
+};
+
+void cos_lock_acquire_slow(struct cos_lock *lock);
+void cos_lock_release_slow(struct cos_lock *lock);
+
+static inline bool cos_lock_try(struct cos_lock *lock)
+{
+    uint32_t expected = COS_LOCK_FREE;
+    /* acquire: pairs with the release in cos_lock_release; the section sees what the former one wrote. */
+    return cos_atomic_cas(&lock->word, &expected, COS_LOCK_HELD, acquire, relaxed);
+}
+
+static inline void cos_lock_acquire(struct cos_lock *lock)
+{
+    if (!cos_lock_try(lock)) {
+        cos_lock_acquire_slow(lock);
+    }
+}
+
+static inline void cos_lock_release(struct cos_lock *lock)
+{
+    /* release: pairs with the acquires of cos_lock_try and cos_lock_acquire_slow; publishes the section. */
+    if (cos_atomic_exchange(&lock->word, COS_LOCK_FREE, release) != COS_LOCK_HELD) {
+        cos_lock_release_slow(lock);
+    }
+}
+#endif

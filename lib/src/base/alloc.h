@@ -1,0 +1,14 @@
+/* The only allocation of libcosched: every byte from the heap passes here, so that a test can refuse it. */
+#ifndef COS_BASE_ALLOC_H
+#define COS_BASE_ALLOC_H
+#include <stddef.h>
+
+/* Zeroed memory, or NULL. Any thread. The caller owns it and gives it back with cos_free. */
+void *cos_alloc(size_t bytes);
+/* Zeroed memory aligned to `align` (a power of two), or NULL. */
+void *cos_alloc_aligned(size_t align, size_t bytes);
+void cos_free(void *ptr); /* NULL is fine */
+
+/* Tests only: the n-th allocation from now fails (1 is the next), 0 never. Not for concurrent use. */
+void cos_alloc_fail_at(unsigned n);
+#endif

@@ -1,0 +1,13 @@
+/* The clock of the platform seam: monotonic nanoseconds. Simulation replaces this file's source. */
+#ifndef COS_BASE_CLOCK_H
+#define COS_BASE_CLOCK_H
+#include <stdint.h>
+
+#define COS_NS_PER_MS INT64_C(1000000)
+#define COS_NS_PER_S INT64_C(1000000000)
+
+int64_t cos_clock_now(void); /* CLOCK_MONOTONIC, ns; any thread */
+
+/* a + b without overflow: INT64_MAX (never) absorbs. b may be negative; the result is at least 1. */
+int64_t cos_clock_add(int64_t a, int64_t b);
+#endif

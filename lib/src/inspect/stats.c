@@ -1,0 +1,89 @@
+/* cosched_stats_get: reads counters that their owners write, without stopping or locking anybody on the hot path. */
+#include <cosched/cosched.h>
+
+#include <errno.h>
+#include <string.h>
+
+#include "sched/runtime.h"
+
+static uint64_t get(const COS_ATOMIC(uint64_t) *counter)
+{
+    return cos_atomic_load(counter, relaxed); /* counters carry no data */
+}
+
+static void add_exec(cosched_stats *s, const struct cos_exec *e)
+{
+    s->spawned += get(&e->count.spawned);
+    s->completed += get(&e->count.completed);
+    s->switches += get(&e->count.switches);
+    s->calls_stack_grown += get(&e->count.grown);
+    s->yields += get(&e->count.yields);
+    s->hops_to_worker += get(&e->count.hops_to_worker);
+    s->hops_to_main += get(&e->count.hops_to_main);
+    s->timers += get(&e->timers.armed);
+}
+
+static void add_worker(cosched_worker_stats *w, const struct cosched_runtime *rt, uint32_t i)
+{
+    const struct cos_exec *e = rt->execs[i + 1];
+    int64_t depth = cos_deque_size(&e->deque);
+    *w = (cosched_worker_stats){
+        .slices = get(&e->count.slices),
+        .steals = get(&e->count.steals),
+        .stolen_from = get(&e->count.stolen_from),
+        .parks = get(&rt->parker.bed[i].parks),
+        .wakes = get(&rt->parker.bed[i].wakes),
+        .busy_ns = get(&e->count.busy_ns),
+        .deque = depth > 0 ? (uint64_t)depth : 0,
+    };
+}
+
+static void add_main(cosched_stats *s, const struct cosched_runtime *rt)
+{
+    const struct cos_exec *e = rt->main;
+    int64_t ready = cos_deque_size(&e->ready);
+    s->main_ready = ready > 0 ? (uint64_t)ready : 0;
+    s->main_inbox = cos_inbox_empty(&e->inbox) ? 0 : 1;
+    s->main_slices = get(&e->count.slices);
+    s->main_polls = get(&e->count.polls);
+    s->main_busy_ns = get(&e->count.busy_ns);
+}
+
+static void add_memory(cosched_stats *s)
+{
+    static const char *const guards[] = {"none", "madvise", "mprotect", "canary"};
+    struct cos_stack_stats stacks;
+    cos_stack_stats(&stacks);
+    s->stacks_in_use = stacks.in_use;
+    s->stacks_cached = stacks.cached;
+    s->stack_bytes = stacks.bytes_mapped;
+    s->stack_guard = guards[stacks.guard];
+}
+
+int cosched_stats_get(cosched_runtime *rt, cosched_stats *out)
+{
+    size_t size = out->struct_size;
+    if (rt == NULL || size == 0 || size > sizeof *out) {
+        return -EINVAL;
+    }
+    cosched_stats s = {.struct_size = size, .workers = rt->workers};
+    s.spawned = get(&rt->posted);
+    for (uint32_t i = 0; i <= rt->workers; i++) {
+        add_exec(&s, rt->execs[i]);
+        if (i > 0) {
+            add_worker(&s.worker[i - 1], rt, i - 1);
+        }
+    }
+    add_main(&s, rt);
+    struct cos_injector_counts counts;
+    cos_injector_counts(&rt->injector, &counts);
+    s.injector_depth = cos_injector_depth(&rt->injector);
+    s.injector_pushed = counts.pushed;
+    s.injector_popped = counts.popped;
+    s.injector_overflowed = counts.overflowed;
+    s.tasks_live = s.spawned > s.completed ? s.spawned - s.completed : 0;
+    add_memory(&s);
+    cos_blocking_levels(&rt->blocking, &s.blocking_threads, &s.blocking_queued);
+    memcpy(out, &s, size);
+    return 0;
+}

@@ -1,0 +1,127 @@
+/* The deque of one executor: its owner pushes and takes at the bottom, takes at the top when its loop looks
+ * for the oldest work, and every other thread steals at the top.
+ *
+ * Chase and Lev, "Dynamic circular work-stealing deque" (SPAA 2005), with the orders of Lê, Pop, Cohen and
+ * Zappa Nardelli, "Correct and efficient work-stealing for weak memory models" (PPoPP 2013), and with the
+ * full fence of the owner's take moved to the thief (proof in deque.c).
+ *
+ * Entries are indices of control blocks; 0 means none. Positions are signed 64-bit and never wrap. */
+#ifndef COS_QUEUE_DEQUE_H
+#define COS_QUEUE_DEQUE_H
+#include "arch/fence.h"
+#include "base/assert.h"
+#include "base/atomic.h"
+
+#include <stdint.h>
+
+enum cos_steal {
+    COS_STEAL_EMPTY, /* nothing there */
+    COS_STEAL_LOST,  /* another thread was faster: there may be more, back off and try elsewhere first */
+    COS_STEAL_TAKEN, /* *out is yours */
+};
+
+enum {
+    COS_DEQUE_CAPACITY_LOG2 = 8,      /* what an executor starts with */
+    COS_DEQUE_CAPACITY_LOG2_MAX = 30, /* push answers -ENOMEM beyond */
+    COS_DEQUE_APART = 128,            /* a line and the neighbour that the prefetcher drags along */
+};
+
+struct cos_deque_ring {
+    struct cos_deque_ring *retired; /* owned: the smaller ring this one replaced; owner thread */
+    int64_t mask;                   /* capacity - 1; const after init */
+    COS_ATOMIC(uint32_t) cell[];    /* position p lives in cell[p & mask]; atomic, see deque.c */
+};
+
+struct cos_deque {
+    /* Next position to steal; only grows. Atomic: compare-and-swap by thieves and by the owner. */
+    _Alignas(COS_DEQUE_APART) COS_ATOMIC(int64_t) top;
+    /* Next position to push. Atomic: stored by the owner thread alone, read by thieves. */
+    _Alignas(COS_DEQUE_APART) COS_ATOMIC(int64_t) bottom;
+    COS_ATOMIC(struct cos_deque_ring *) ring; /* owned; stored by the owner thread, read by thieves */
+    int64_t limit; /* owner thread: below this bottom there is room without a look at top */
+};
+
+/* 0 or -ENOMEM. capacity_log2 from 1 to COS_DEQUE_CAPACITY_LOG2_MAX. No other thread may know d yet. */
+int cos_deque_init(struct cos_deque *d, uint32_t capacity_log2);
+/* Frees all rings, also those a late thief could still have read: no thief may be left. NULL and zeroed are fine. */
+void cos_deque_fini(struct cos_deque *d);
+
+/* Owner thread only. 0, or -ENOMEM when the ring is full and cannot grow; the deque is then unchanged. */
+static inline int cos_deque_push_owner(struct cos_deque *d, uint32_t v);
+/* Owner thread only. Newest entry or 0. No fence instruction and no locked operation unless it is the last. */
+static inline uint32_t cos_deque_take_bottom_owner(struct cos_deque *d);
+/* Owner thread only. Takes the newest entry if it is exactly v; otherwise leaves everything as it was. */
+static inline bool cos_deque_take_bottom_if_owner(struct cos_deque *d, uint32_t v);
+/* Owner thread only. Oldest entry or 0: what a fair loop runs. One locked operation, no fence. */
+uint32_t cos_deque_take_top_owner(struct cos_deque *d);
+/* Owner thread only. Room for n more pushes that cannot fail. 0 or -ENOMEM. */
+int cos_deque_reserve_owner(struct cos_deque *d, int64_t n);
+
+/* Any thread but the owner. Costs a heavy fence (up to 10 us) once there seems to be work. */
+enum cos_steal cos_deque_steal(struct cos_deque *d, uint32_t *out);
+/* Called by the owner of `own` on somebody else's d: up to max entries, and never more than half of what
+ * is there, by as many single steals. Returns the oldest (0: none) and pushes the others on own in order. */
+uint32_t cos_deque_steal_batch(struct cos_deque *d, struct cos_deque *own, uint32_t max);
+/* Any thread; a guess for everyone but the owner, who may see too many but never too few. */
+int64_t cos_deque_size(const struct cos_deque *d);
+
+/* Slow halves of the inline verbs; owner thread only. */
+uint32_t cos_deque_take_last_owner(struct cos_deque *d, int64_t b, int64_t t);
+
+static inline int cos_deque_push_owner(struct cos_deque *d, uint32_t v)
+{
+    COS_INVARIANT(v != 0);
+    int64_t b = cos_atomic_load(&d->bottom, relaxed); /* relaxed: own store */
+    if (COS_UNLIKELY(b >= d->limit)) {
+        int rc = cos_deque_reserve_owner(d, 1);
+        if (rc < 0) {
+            return rc;
+        }
+    }
+    struct cos_deque_ring *ring = cos_atomic_load(&d->ring, relaxed); /* relaxed: own store */
+    cos_atomic_store(&ring->cell[b & ring->mask], v, relaxed);        /* relaxed: published by bottom */
+    /* release: pairs with the acquire of bottom in cos_deque_steal; publishes the cell and the block behind v. */
+    cos_atomic_store(&d->bottom, b + 1, release);
+    return 0;
+}
+
+/* Claims position b = bottom - 1, which the caller saw occupied. Returns its entry, or 0 when a thief won it. */
+static inline uint32_t cos_deque_claim_bottom_owner(struct cos_deque *d, int64_t b)
+{
+    /* release: pairs with the acquire of bottom in cos_deque_steal: a thief that meets this value and not the
+     * push's must still see the cells below it. */
+    cos_atomic_store(&d->bottom, b, release);
+    /* The owner's half of the handshake: bottom is stored before top is loaded. The partner is the heavy
+     * fence between the load of top and the load of bottom in cos_deque_steal. */
+    cos_fence_light();
+    int64_t t = cos_atomic_load(&d->top, relaxed); /* relaxed: ordered by the fences, carries no data */
+    if (COS_LIKELY(t < b)) {
+        struct cos_deque_ring *ring = cos_atomic_load(&d->ring, relaxed);
+        return cos_atomic_load(&ring->cell[b & ring->mask], relaxed); /* relaxed: own stores */
+    }
+    return cos_deque_take_last_owner(d, b, t);
+}
+
+static inline uint32_t cos_deque_take_bottom_owner(struct cos_deque *d)
+{
+    int64_t b = cos_atomic_load(&d->bottom, relaxed) - 1; /* relaxed: own store */
+    if (cos_atomic_load(&d->top, relaxed) > b) {          /* relaxed: top only grows, so an old value is a bound */
+        return 0;
+    }
+    return cos_deque_claim_bottom_owner(d, b);
+}
+
+static inline bool cos_deque_take_bottom_if_owner(struct cos_deque *d, uint32_t v)
+{
+    COS_INVARIANT(v != 0);
+    int64_t b = cos_atomic_load(&d->bottom, relaxed) - 1; /* relaxed: own store */
+    if (cos_atomic_load(&d->top, relaxed) > b) {          /* relaxed: as in take_bottom_owner */
+        return false;
+    }
+    struct cos_deque_ring *ring = cos_atomic_load(&d->ring, relaxed);
+    if (cos_atomic_load(&ring->cell[b & ring->mask], relaxed) != v) { /* relaxed: own stores */
+        return false;
+    }
+    return cos_deque_claim_bottom_owner(d, b) != 0;
+}
+#endif

@@ -1,0 +1,36 @@
+/* Threads that may block: an elastic pool for cosched_blocking, and a thread each for BLOCKING tasks. Never libuv's four:
+ * those are shared with DNS and files. */
+#ifndef COS_SCHED_BLOCKING_H
+#define COS_SCHED_BLOCKING_H
+#include <cosched/cosched.h>
+
+#include "base/list.h"
+
+#include <pthread.h>
+
+#define COS_OWN_THREADS_MAX 64
+#define COS_BLOCKING_THREADS_DEFAULT 64
+
+struct cosched_runtime;
+struct cos_exec;
+struct cos_task;
+
+struct cos_blocking {
+    pthread_mutex_t mutex; /* guards everything here */
+    pthread_cond_t work, quiet;
+    struct cos_list queue; /* struct request, oldest first; they lie on the asking tasks' stacks */
+    uint32_t queued, threads, idle, threads_max;
+    uint32_t own; /* BLOCKING tasks alive */
+    bool quitting;
+};
+
+int cos_blocking_init(struct cos_blocking *b, uint32_t threads_max);
+/* Nothing is queued any more: sends the threads home and waits for them. */
+void cos_blocking_fini(struct cos_blocking *b);
+void cos_blocking_levels(struct cos_blocking *b, uint64_t *threads, uint64_t *queued);
+
+/* A thread for a BLOCKING task that was not published yet. 0 or a negative errno. */
+int cos_own_thread_start(struct cosched_runtime *rt, struct cos_task *t);
+/* Wakes an executor that sleeps on its own thread, after something was pushed into its inbox. Any thread. */
+void cos_own_thread_wake(struct cos_exec *e);
+#endif

@@ -1,0 +1,246 @@
+/* What every executor does: queues, submission, choosing the next task. Loops are elsewhere (worker.c, mainloop.c,
+ * blocking.c). Called on executor threads; cos_submit from any thread. */
+#include "sched/exec.h"
+
+#include <errno.h>
+
+#include "base/clock.h"
+#include "sched/current.h"
+#include "sched/finish.h"
+#include "sched/park.h"
+#include "sched/runtime.h"
+
+int cos_exec_init(struct cos_exec *e, struct cosched_runtime *rt, enum cos_exec_kind kind, uint32_t id)
+{
+    e->kind = kind;
+    e->id = id;
+    e->rt = rt;
+    e->rng = UINT64_C(0x9E3779B97F4A7C15) * (id + 1);
+    cos_inbox_init(&e->inbox);
+    cos_timers_init(&e->timers, cos_clock_now());
+    cos_stack_cache_init(&e->stacks);
+    e->steal_from_main = rt->workers > 0;
+    int rc = cos_deque_init(&e->deque, COS_DEQUE_CAPACITY_LOG2);
+    return rc < 0 ? rc : cos_deque_init(&e->ready, COS_DEQUE_CAPACITY_LOG2);
+}
+
+void cos_exec_fini(struct cos_exec *e)
+{
+    cos_stack_cache_fini(&e->stacks);
+    cos_task_cache_flush(&e->tasks);
+    cos_deque_fini(&e->deque);
+    cos_deque_fini(&e->ready);
+}
+
+void cos_exec_thread_begin(struct cos_exec *e)
+{
+    cos_exec_set_current(e);
+    cos_context_init_thread(&e->loop);
+    if ((e->rt->flags & COSCHED_REPORT_OVERFLOW) != 0) {
+        cos_overflow_thread_init(&e->overflow); /* without it an overflow is only not named */
+    }
+}
+
+void cos_exec_thread_end(struct cos_exec *e)
+{
+    cos_overflow_thread_fini(&e->overflow);
+    cos_context_fini(&e->loop);
+    cos_exec_set_current(NULL);
+}
+
+struct cos_fiber *cos_fiber_current(struct cos_exec **out)
+{
+    struct cos_exec *e = cos_exec_current();
+    if (out != NULL) {
+        *out = e;
+    }
+    return e != NULL ? e->running : NULL;
+}
+
+/* --- what only this thread may run -------------------------------------------------------------------- */
+
+/* A full queue that cannot grow leaves the task in the inbox, which needs no memory. */
+static void push_ready(struct cos_exec *e, struct cos_task *t)
+{
+    if (COS_UNLIKELY(cos_deque_push_owner(&e->ready, t->index) < 0)) {
+        cos_inbox_push(&e->inbox, &t->inbox);
+    }
+}
+
+void cos_exec_drain_inbox(struct cos_exec *e)
+{
+    struct cos_inbox_node *node = cos_inbox_drain(&e->inbox);
+    while (node != NULL) {
+        struct cos_inbox_node *next = node->next; /* read before the task may run and wait elsewhere */
+        push_ready(e, COS_CONTAINER_OF(node, struct cos_task, inbox));
+        node = next;
+    }
+}
+
+/* --- submission ------------------------------------------------------------------------------------- */
+
+static void submit_inbox(struct cos_exec *to, struct cos_task *t)
+{
+    if (!cos_inbox_push(&to->inbox, &t->inbox)) {
+        return; /* who found it empty rings */
+    }
+    if (to->kind == COS_EXEC_OWN) {
+        cos_own_thread_wake(to);
+    } else if (cos_doorbell_ring_needed(&to->rt->bell)) {
+        cos_mainloop_ring(to->rt);
+    }
+}
+
+static void submit_worker(struct cosched_runtime *rt, struct cos_exec *e, struct cos_task *t)
+{
+    bool local = e != NULL && e->kind != COS_EXEC_OWN;
+    if (!local || cos_deque_push_owner(&e->deque, t->index) < 0) {
+        cos_injector_push(&rt->injector, t->index);
+    }
+    cos_parker_notify(&rt->parker);
+}
+
+void cos_submit(struct cos_exec *e, struct cos_task *t)
+{
+    struct cosched_runtime *rt = cos_runtime();
+    const struct cos_fiber *f = t->fiber;
+    uint8_t affinity = f != NULL ? f->affinity : t->affinity;
+    if (affinity == COSCHED_BLOCKING) {
+        if (e == f->home) {
+            push_ready(e, t);
+            return;
+        }
+        submit_inbox(f->home, t); /* its first run needs no submission: it comes with its thread */
+    } else if (!cos_runs_on_main(rt, affinity)) {
+        submit_worker(rt, e, t);
+    } else if (e == rt->main) {
+        push_ready(e, t);
+    } else {
+        submit_inbox(rt->main, t);
+    }
+}
+
+void cos_resubmit(struct cos_exec *e, struct cos_task *t)
+{
+    if (e->kind != COS_EXEC_WORKER || cos_deque_push_owner(&e->deque, t->index) < 0) {
+        cos_submit(e, t);
+    }
+}
+
+static bool belongs_here(const struct cos_exec *e, const struct cos_fiber *f)
+{
+    if (f->affinity == COSCHED_BLOCKING) {
+        return f->home == e;
+    }
+    return cos_runs_on_main(e->rt, f->affinity) ? e->kind == COS_EXEC_MAIN : e->kind == COS_EXEC_WORKER;
+}
+
+void cos_submit_next(struct cos_exec *e, struct cos_task *t)
+{
+    if (e != NULL && e->next == 0 && e->budget > 0 && belongs_here(e, t->fiber)) {
+        e->next = t->index;
+    } else {
+        cos_submit(e, t);
+    }
+}
+
+/* --- choosing ---------------------------------------------------------------------------------------- */
+
+/* The oldest task in line on this executor; 0: none. */
+static uint32_t take_local(struct cos_exec *e)
+{
+    uint32_t index = e->next;
+    if (index != 0) {
+        e->next = 0;
+        return index;
+    }
+    switch (e->kind) {
+    case COS_EXEC_WORKER: return cos_deque_take_top_owner(&e->deque);
+    case COS_EXEC_MAIN:
+    case COS_EXEC_OWN: return cos_deque_take_top_owner(&e->ready);
+    }
+    COS_UNREACHABLE();
+}
+
+/* An entry is the only right to start or resume. NULL: it was a hop that had been withdrawn, or no stack could be had. */
+static struct cos_fiber *resolve(struct cos_exec *e, struct cos_task *t)
+{
+    if (COS_UNLIKELY(t->kind == COS_TASK_HOP)) {
+        uint64_t ticket = t->ticket;
+        uint8_t to = t->affinity;
+        struct cos_task *traveler = cos_task_at((uint32_t)(ticket >> 32));
+        cos_task_free(&e->tasks, t);
+        if (cos_wait_claim(&traveler->wait, (uint32_t)ticket, COS_ARRIVED) != COS_CLAIM_SUBMIT) {
+            return NULL;
+        }
+        traveler->fiber->affinity = to;
+        return traveler->fiber;
+    }
+    if (t->fiber != NULL) {
+        return t->fiber;
+    }
+    struct cos_fiber *f = cos_fiber_create(e, t);
+    if (f == NULL) {
+        cos_task_complete(e, t, -ENOMEM);
+        return NULL;
+    }
+    f->base = t;
+    f->affinity = t->affinity;
+    f->home = e->kind == COS_EXEC_OWN ? e : NULL;
+    return f;
+}
+
+struct cos_fiber *cos_exec_pick(struct cos_exec *e)
+{
+    while (e->budget > 0) {
+        uint32_t index = take_local(e);
+        if (index == 0) {
+            break;
+        }
+        e->budget--;
+        struct cos_fiber *f = resolve(e, cos_task_at(index));
+        if (f != NULL) {
+            COS_COUNT(e, slices);
+            return f;
+        }
+    }
+    return NULL;
+}
+
+bool cos_exec_next_on(struct cos_exec *e, struct cos_fiber *f)
+{
+    /* The loop's turn, a waiter to hand over to, a fiber with settings of its own: no reuse. */
+    if (e->budget == 0 || e->next != 0 || f->home != NULL) {
+        return false;
+    }
+    uint32_t index = take_local(e);
+    if (index == 0) {
+        return false;
+    }
+    struct cos_task *t = cos_task_at(index);
+    if (t->kind != COS_TASK_BODY || t->fiber != NULL || t->stack_kib != 0 ||
+        f->stack.hi - f->stack.lo < (ptrdiff_t)(e->rt->stack_bytes / 2)) {
+        e->next = index; /* the choice that follows takes it from here */
+        return false;
+    }
+    e->budget--;
+    COS_COUNT(e, slices);
+    f->base = t;
+    f->affinity = t->affinity;
+    f->pinned = false;
+    return true;
+}
+
+void cos_exec_run(struct cos_exec *e, uint32_t index)
+{
+    struct cos_fiber *f = resolve(e, cos_task_at(index));
+    if (f != NULL) {
+        COS_COUNT(e, slices);
+        cos_exec_switch_in(e, f);
+    }
+    if (e->next != 0) { /* set by an ending task just before the budget sent it here */
+        struct cos_task *t = cos_task_at(e->next);
+        e->next = 0;
+        cos_submit(e, t);
+    }
+}

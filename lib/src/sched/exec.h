@@ -1,0 +1,88 @@
+/* Executors: MAIN, the workers, and the threads that BLOCKING tasks own.
+ *
+ * Each has a loop (worker.c, mainloop.c, blocking.c) on its thread's stack, and runs fibers from it. A fiber that leaves
+ * picks the next runnable one itself and switches to it directly (symmetric transfer); it goes through the loop when
+ * there is none, or when the budget of direct transfers is spent, so that inbox, injector, timers and I/O get their turn. */
+#ifndef COS_SCHED_EXEC_H
+#define COS_SCHED_EXEC_H
+#include "arch/overflow.h"
+#include "queue/deque.h"
+#include "queue/inbox.h"
+#include "sched/fiber.h"
+#include "sched/timers.h"
+
+#define COS_EXEC_BUDGET 61 /* slices between two looks at everything else; prime, so that patterns do not lock in */
+
+enum cos_exec_kind { COS_EXEC_MAIN, COS_EXEC_WORKER, COS_EXEC_OWN };
+
+/* Written by the owner with relaxed stores (no lock, a cache line of its own), read by anybody. */
+struct cos_counters {
+    COS_ATOMIC(uint64_t) slices, spawned, completed, switches, grown, yields, steals, stolen_from, busy_ns, polls;
+    COS_ATOMIC(uint64_t) hops_to_worker, hops_to_main;
+};
+
+#define COS_COUNT(e, field) \
+    cos_atomic_store(&(e)->count.field, cos_atomic_load(&(e)->count.field, relaxed) + 1, relaxed)
+
+struct cos_exec {
+    enum cos_exec_kind kind;   /* const */
+    uint32_t id;               /* const; index in the runtime's table */
+    struct cosched_runtime *rt; /* const */
+    struct cos_fiber *running; /* owner thread; NULL in the loop */
+    uint32_t next;             /* a waiter just woken by an ending task: runs next. Owner; 0 outside of that moment */
+    uint32_t budget;           /* slices left before the loop has its turn */
+    struct cos_context loop;
+    struct cos_task_cache tasks;
+    struct cos_stack_cache stacks;
+    struct cos_overflow_thread overflow;
+    uint64_t rng;
+    struct cos_deque ready; /* MAIN and own threads: what only this thread may run; nobody steals */
+    struct cos_deque deque; /* MAIN and workers: WORKER tasks; anybody steals */
+    struct cos_inbox inbox; /* MAIN and own threads: from other threads */
+    struct cos_timers timers;
+    COS_ATOMIC(uint32_t) bell; /* own threads: futex word, 1 once something came in */
+    bool own_done;             /* own threads: the task has ended */
+    bool steal_from_main;      /* const: there are workers, who take the WORKER tasks that MAIN makes */
+    int64_t awake_since;       /* workers: for busy_ns */
+    _Alignas(COS_CACHE_LINE) struct cos_counters count;
+};
+
+int cos_exec_init(struct cos_exec *e, struct cosched_runtime *rt, enum cos_exec_kind kind, uint32_t id);
+void cos_exec_fini(struct cos_exec *e);
+void cos_exec_thread_begin(struct cos_exec *e); /* on its thread: becomes current */
+void cos_exec_thread_end(struct cos_exec *e);
+
+/* Makes a task (unstarted, or its parked fiber) or a hop runnable where it belongs. The caller holds the only right to do
+ * so and gives it away: the task may be gone when this returns. e: the executor of this thread or NULL. */
+void cos_submit(struct cos_exec *e, struct cos_task *t);
+/* For a task that steps back behind the others of this executor: wakes nobody. */
+void cos_resubmit(struct cos_exec *e, struct cos_task *t);
+/* The same for the waiter that an ending task wakes: it may run next on this executor. */
+void cos_submit_next(struct cos_exec *e, struct cos_task *t);
+
+/* Runs t and what follows it directly, until the budget is spent or nothing is ready. From the loop. */
+void cos_exec_run(struct cos_exec *e, uint32_t index);
+
+/* The running fiber leaves; commit runs on the other side. Returns when somebody switches back, maybe on another
+ * thread: e is dead to the caller afterwards. */
+void cos_leave(struct cos_exec *e, cos_commit_fn commit);
+
+/* For switch.c: the next fiber for a direct transfer, or NULL: the loop's turn. */
+struct cos_fiber *cos_exec_pick(struct cos_exec *e);
+/* For switch.c: an ended task's fiber takes over the next task in line if that has not started and fits. */
+bool cos_exec_next_on(struct cos_exec *e, struct cos_fiber *f);
+void cos_exec_switch_in(struct cos_exec *e, struct cos_fiber *to);
+
+/* The running task of this thread, or NULL outside tasks. The executor goes to *e (may be NULL outside threads of ours). */
+struct cos_fiber *cos_fiber_current(struct cos_exec **e);
+
+
+void cos_exec_drain_inbox(struct cos_exec *e); /* into ready */
+
+/* The queue into which e itself pushes tasks of this affinity: the newest entry there may be claimed back by the task that
+ * awaits it. */
+static inline struct cos_deque *cos_exec_own_queue(struct cos_exec *e, uint8_t affinity)
+{
+    return e->kind == COS_EXEC_WORKER || (affinity == COSCHED_WORKER && e->steal_from_main) ? &e->deque : &e->ready;
+}
+#endif

@@ -1,0 +1,160 @@
+/* Creation, growth and description of fibers. Runs on executors only. */
+#include "sched/fiber.h"
+
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "sched/exec.h"
+#include "sched/finish.h"
+#include "sched/runtime.h"
+#include "sched/switch.h"
+
+#define HEADER_BYTES ((sizeof(struct cos_fiber) + 63) / 64 * 64)
+#define OWN_THREAD_BYTES ((size_t)1024 * 1024) /* a BLOCKING task calls libraries that expect a thread's stack */
+#define GROW_BYTES ((size_t)256 * 1024) /* a segment holds many frames: growth is rare */
+
+static struct cos_fiber *header_of(char *stack_hi)
+{
+    return (struct cos_fiber *)(void *)(stack_hi - HEADER_BYTES);
+}
+
+struct cos_fiber *cos_fiber_create(struct cos_exec *e, struct cos_task *t)
+{
+    struct cos_stack stack;
+    size_t want = e->rt->stack_bytes;
+    if (e->kind == COS_EXEC_OWN && t->stack_kib == 0) {
+        want = OWN_THREAD_BYTES;
+    } else if (t->stack_kib != 0) {
+        want = cos_stack_bytes_for((size_t)t->stack_kib * 1024 + HEADER_BYTES);
+    }
+    if (cos_stack_get(&e->stacks, want, &stack) < 0) {
+        return NULL;
+    }
+    struct cos_fiber *f = header_of(stack.hi);
+    memset(f, 0, sizeof *f);
+    f->stack = stack;
+    f->stack_lo = stack.lo;
+    cos_context_make(&f->ctx, stack.lo, (char *)f, cos_fiber_entry);
+    return f;
+}
+
+void cos_fiber_destroy(struct cos_exec *e, struct cos_fiber *f)
+{
+    struct cos_stack stack = f->stack; /* taken out before the memory is given away */
+    cos_context_fini(&f->ctx);
+    if (COS_UNLIKELY(!cos_stack_canary_ok(&stack))) {
+        COS_PANIC("stack overflow: the canary of a finished task's stack is gone");
+    }
+    cos_stack_put(&e->stacks, &stack);
+}
+
+/* A body and its tails. */
+static int64_t run_chain(struct cos_fiber *f, cosched_fn fn, void *arg)
+{
+    int64_t result = fn(arg);
+    while (COS_UNLIKELY(f->tail_fn != NULL)) {
+        fn = f->tail_fn;
+        f->tail_fn = NULL;
+        f->frames->fn = fn;
+        result = fn(f->tail_arg);
+    }
+    return result;
+}
+
+int64_t cos_fiber_run(struct cos_fiber *f, cosched_fn fn, void *arg)
+{
+    struct cos_frame frame = {NULL, fn, f->base};
+    f->frames = &frame;
+    int64_t result = run_chain(f, fn, arg);
+    f->frames = NULL;
+    return result;
+}
+
+struct grown {
+    struct cos_fiber *fiber;
+    cosched_fn fn;
+    void *arg;
+};
+
+static int64_t run_grown(void *arg)
+{
+    struct grown *g = arg;
+    return run_chain(g->fiber, g->fn, g->arg);
+}
+
+static __attribute__((noinline)) int64_t call_on_segment(struct cos_fiber *f, cosched_fn fn, void *arg, int *error)
+{
+    struct cos_stack segment;
+    struct cos_exec *e;
+    cos_fiber_current(&e);
+    int rc = cos_stack_get(&e->stacks, GROW_BYTES, &segment);
+    if (rc < 0) {
+        *error = rc;
+        return 0;
+    }
+    COS_COUNT(e, grown);
+    char *outer_lo = f->stack_lo;
+    f->stack_lo = segment.lo;
+    struct grown g = {f, fn, arg};
+    int64_t result = cos_context_call(&f->ctx, segment.lo, segment.hi, run_grown, &g);
+    f->stack_lo = outer_lo;
+    cos_fiber_current(&e); /* it may have come back on another thread */
+    cos_stack_put(&e->stacks, &segment);
+    return result;
+}
+
+int64_t cos_fiber_call(struct cos_fiber *f, struct cos_task *task, cosched_fn fn, void *arg, int *error)
+{
+    struct cos_frame frame = {f->frames, fn, task};
+    f->frames = &frame;
+    int64_t result;
+    if (COS_LIKELY((size_t)((char *)__builtin_frame_address(0) - f->stack_lo) > COS_STACK_PROMISE)) {
+        result = run_chain(f, fn, arg);
+    } else {
+        result = call_on_segment(f, fn, arg, error);
+    }
+    f->frames = frame.outer;
+    return result;
+}
+
+static void put_text(int fd, const char *s)
+{
+    ssize_t ignored = write(fd, s, strlen(s));
+    (void)ignored;
+}
+
+static void put_number(int fd, uint64_t n, unsigned base)
+{
+    char digits[24];
+    char *p = digits + sizeof digits - 1;
+    *p = '\0';
+    do {
+        *--p = "0123456789abcdef"[n % base];
+        n /= base;
+    } while (n != 0);
+    put_text(fd, p);
+}
+
+void cos_fiber_describe(char *stack_hi, int fd)
+{
+    const struct cos_fiber *f = header_of(stack_hi);
+    const struct cos_task *t = f->current;
+    if (t == NULL) {
+        put_text(fd, "cosched:   (not the first stack of a task: a grown segment)\n");
+        return;
+    }
+    put_text(fd, "cosched:   task ");
+    put_text(fd, t->name != NULL ? t->name : "(unnamed)");
+    put_text(fd, " #");
+    put_number(fd, t->index, 10);
+    put_text(fd, " of body 0x");
+    put_number(fd, (uint64_t)(uintptr_t)t->fn, 16);
+    put_text(fd, "\n");
+    unsigned depth = 0;
+    for (const struct cos_frame *c = f->frames; c != NULL && depth < 16; c = c->outer, depth++) {
+        put_text(fd, "cosched:   called 0x");
+        put_number(fd, (uint64_t)(uintptr_t)c->fn, 16);
+        put_text(fd, "\n");
+    }
+}

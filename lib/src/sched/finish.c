@@ -1,0 +1,275 @@
+/* Running a body and ending a task. On executors. */
+#include "sched/finish.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "sched/current.h"
+#include "sched/join.h"
+#include "sched/park.h"
+#include "sched/runtime.h"
+#include "sched/scopes.h"
+
+/* --- the children that a task has open ----------------------------------------------------------------- */
+
+void cos_kids_add(struct cos_task *parent, struct cos_task *kid)
+{
+    cos_atomic_store(&kid->parent, parent->index, relaxed); /* relaxed: the handle is not out yet */
+    if (parent->kids == 0) {
+        kid->kid_older = kid->kid_newer = kid->index;
+    } else {
+        struct cos_task *newest = cos_task_at(parent->kids);
+        struct cos_task *oldest = cos_task_at(newest->kid_newer);
+        kid->kid_older = newest->index;
+        kid->kid_newer = oldest->index;
+        newest->kid_newer = kid->index;
+        oldest->kid_older = kid->index;
+    }
+    parent->kids = kid->index;
+    if (COS_UNLIKELY(cos_atomic_load(&parent->refs, relaxed) != 0)) {
+        cos_kids_sweep(parent);
+    }
+}
+
+void cos_kids_remove(struct cos_task *parent, struct cos_task *kid)
+{
+    if (kid->kid_older == kid->index) {
+        parent->kids = 0;
+    } else {
+        cos_task_at(kid->kid_older)->kid_newer = kid->kid_newer;
+        cos_task_at(kid->kid_newer)->kid_older = kid->kid_older;
+        if (parent->kids == kid->index) {
+            parent->kids = kid->kid_older;
+        }
+    }
+    cos_atomic_store(&kid->parent, 0, relaxed); /* relaxed: strangers compare it with a generation */
+}
+
+/* Frees kids that strangers consumed: some of the list, and the list turns, so every one has its turn. */
+void cos_kids_sweep(struct cos_task *parent)
+{
+    cos_atomic_store(&parent->refs, 0, relaxed);
+    for (unsigned i = 0; i < 8 && parent->kids != 0; i++) {
+        struct cos_task *kid = cos_task_at(parent->kids);
+        uint32_t older = kid->kid_older;
+        /* acquire: pairs with the acq_rel of whoever made it a zombie. */
+        if (cos_join_who(cos_atomic_load(&kid->join, acquire)) == COS_JOIN_ZOMBIE) {
+            cos_kids_remove(parent, kid);
+            cos_task_recycle(&cos_exec_current()->tasks, kid);
+            cos_atomic_store(&parent->refs, 1, relaxed); /* where one was, more may be */
+        } else {
+            parent->kids = older;
+        }
+    }
+}
+
+/* Another task waits for this kid, or consumes it right now: let it go first. Rare (a handle was passed on), and
+ * the kid is cancelled already. */
+static void wait_for_stranger(void)
+{
+    cos_park_begin();
+    cos_park(cos_clock_add(cos_clock_now(), COS_NS_PER_MS), COS_PARK_NO_CANCEL);
+}
+
+/* Unlists one kid, when it has ended or belongs to nobody. */
+static void close_kid(struct cos_fiber *f, struct cos_task *self, struct cos_task *kid)
+{
+    for (;;) {
+        uint64_t j = cos_atomic_load(&kid->join, acquire); /* pairs with cos_task_complete */
+        uint32_t generation = cos_join_generation(j);
+        switch (cos_join_who(j)) {
+        case COS_JOIN_ZOMBIE:
+            cos_kids_remove(self, kid);
+            cos_task_recycle(&cos_exec_current()->tasks, kid);
+            return;
+        case COS_JOIN_DETACHED:
+            cos_kids_remove(self, kid);
+            return;
+        case COS_JOIN_DETACHED_LISTED:
+            /* Unlisted first: once it is DETACHED its block may go at any moment. */
+            cos_kids_remove(self, kid);
+            cos_scope_release(cos_exec_current(), cos_scope_move(&kid->scope, &cos_runtime()->root));
+            if (cos_atomic_cas(&kid->join, &j, cos_join(generation, COS_JOIN_DETACHED), acq_rel, acquire)) {
+                return;
+            }
+            cos_task_recycle(&cos_exec_current()->tasks, kid); /* it ended in between: ZOMBIE */
+            return;
+        case COS_JOIN_NONE:
+        case COS_JOIN_DONE:
+            if (cos_join_wait(f, kid, generation, COSCHED_NEVER, COS_PARK_ALWAYS) == 0 &&
+                cos_join_consume(cos_exec_current(), self, kid, generation) == 0) {
+                return;
+            }
+            break; /* a stranger came in between: look again */
+        default: wait_for_stranger(); break;
+        }
+    }
+}
+
+static bool gone(const struct cos_task *kid)
+{
+    uint32_t who = cos_join_who(cos_atomic_load(&kid->join, relaxed));
+    return who == COS_JOIN_DETACHED || who == COS_JOIN_DETACHED_LISTED || who == COS_JOIN_ZOMBIE;
+}
+
+static void close_kids(struct cos_fiber *f, struct cos_task *self)
+{
+    uint32_t at = self->kids;
+    do {
+        struct cos_task *kid = cos_task_at(at);
+        if (!gone(kid)) { /* a stranger's detach may still come between: then it is cancelled as well */
+            cos_scope_cancel(&kid->scope, 0);
+        }
+        at = kid->kid_older;
+    } while (at != self->kids);
+    while (self->kids != 0) {
+        close_kid(f, self, cos_task_at(self->kids));
+    }
+}
+
+/* --- the life of a task on a fiber -------------------------------------------------------------------- */
+
+static void publish_end(struct cos_exec *e, struct cos_task *t);
+
+static bool skips(const struct cos_task *t)
+{
+    return (t->flags & COSCHED_SKIP_IF_CANCELED) != 0 && cos_scope_canceled(&t->scope);
+}
+
+static int64_t run_with_timeout(struct cos_fiber *f, struct cos_task *t, void *arg, int64_t timeout_ns)
+{
+    cosched_scope scope;
+    int rc = cosched_scope_begin(&scope, cos_clock_add(cos_clock_now(), timeout_ns), 0);
+    if (rc < 0) {
+        return rc;
+    }
+    int64_t result = cos_fiber_run(f, t->fn, arg);
+    cosched_scope_end(&scope);
+    return result;
+}
+
+void cos_task_run(struct cos_exec *e, struct cos_fiber *f, struct cos_task *t)
+{
+    (void)e;
+    t->fiber = f;
+    f->current = t;
+    f->scope = &t->scope;
+    f->pinned = (t->flags & COSCHED_PINNED) != 0;
+    void *arg = t->arg;
+    int64_t timeout_ns = 0;
+    if ((t->flags & (COS_TASK_ARG_COPY | COS_TASK_TIMEOUT)) != 0) {
+        if ((t->flags & COS_TASK_ARG_COPY) != 0) {
+            arg = memcpy(f->arg, t->arg_copy, sizeof f->arg);
+        }
+        if ((t->flags & COS_TASK_TIMEOUT) != 0) {
+            timeout_ns = (int64_t)cos_atomic_load(&t->joining, relaxed); /* before the start: the spawner's */
+            cos_atomic_store(&t->joining, 0, relaxed);
+        }
+    }
+    t->timer = (struct cos_timer){.armed = false};
+    int64_t result;
+    if (skips(t)) {
+        result = -ECANCELED;
+    } else if (timeout_ns > 0) {
+        result = run_with_timeout(f, t, arg, timeout_ns);
+    } else {
+        result = cos_fiber_run(f, t->fn, arg);
+    }
+    COS_ASSERT(f->scope == &t->scope && "a scope or group was left open");
+    if (t->kids != 0) {
+        close_kids(f, t);
+    }
+    cos_task_complete(cos_exec_current(), t, result);
+}
+
+/* Its generation ends here, unless somebody used a copy of the handle meanwhile: then they have it. */
+static int end_inline(struct cos_task *self, struct cos_task *t, uint32_t generation, int64_t value)
+{
+    struct cos_exec *e = cos_exec_current();
+    COS_COUNT(e, completed);
+    if (COS_UNLIKELY((cos_atomic_load(&t->scope.flags, relaxed) & COS_SCOPE_LINKED) != 0)) {
+        cos_scope_release(e, cos_scope_unlink(&t->scope));
+    } else { /* unlinked, and nobody but us may detach it: no exchange is needed */
+        cos_scope_release(e, cos_atomic_load(&t->scope.parent, relaxed));
+    }
+    uint64_t j = cos_join(generation, COS_JOIN_NONE);
+    /* acq_rel: as in cos_join_consume. The one locked operation of spawn and await on the fast path. */
+    if (COS_LIKELY(cos_atomic_cas(&t->join, &j, cos_join(generation + 1, COS_JOIN_NONE), acq_rel, relaxed))) {
+        cos_kids_remove(self, t);
+        cos_task_recycle(&e->tasks, t);
+        return 0;
+    }
+    cos_atomic_store(&t->result, value, relaxed);
+    publish_end(e, t);
+    return -EBUSY;
+}
+
+int cos_task_run_inline(struct cos_fiber *f, struct cos_task *t, uint32_t generation, int64_t *result)
+{
+    struct cos_task *self = f->current;
+    struct cos_scope *scope = f->scope;
+    void *arg = t->arg;
+    char copy[COSCHED_ARG_MAX];
+    if (COS_UNLIKELY((t->flags & COS_TASK_ARG_COPY) != 0)) {
+        arg = memcpy(copy, t->arg_copy, sizeof copy);
+    }
+    t->fiber = f;
+    f->current = t;
+    f->scope = &t->scope;
+    int error = 0;
+    int64_t value = skips(t) ? -ECANCELED : cos_fiber_call(f, t, t->fn, arg, &error);
+    value = error < 0 ? error : value; /* no stack for it: its result, as for a task that never got one */
+    COS_ASSERT(f->scope == &t->scope && "a scope or group was left open");
+    if (COS_UNLIKELY(t->kids != 0)) {
+        close_kids(f, t);
+    }
+    f->current = self;
+    f->scope = scope;
+    *result = value;
+    return end_inline(self, t, generation, value);
+}
+
+/* The last change of the join word. t belongs to somebody else, or to nobody, afterwards. */
+static void publish_end(struct cos_exec *e, struct cos_task *t)
+{
+    cosched_task handle = cos_task_handle(t);
+    uint64_t j = cos_atomic_load(&t->join, relaxed);
+    for (;;) {
+        uint32_t who = cos_join_who(j);
+        if (who == COS_JOIN_DETACHED) { /* nobody else moves it from here */
+            cos_task_free(&e->tasks, t);
+            cos_roots_remove(e->rt);
+            return;
+        }
+        bool listed = who == COS_JOIN_DETACHED_LISTED;
+        uint64_t end = listed ? cos_join(handle.generation + 1, COS_JOIN_ZOMBIE) : cos_join(handle.generation, COS_JOIN_DONE);
+        if (listed) { /* a hint for the parent, while the list still keeps it alive */
+            cos_atomic_add(&cos_task_at(cos_atomic_load(&t->parent, relaxed))->refs, 1, relaxed);
+        }
+        /* release: pairs with the acquire in cos_join_wait; publishes the result. acquire: pairs with the waiter's
+         * CAS there; its joining and wait word are visible. */
+        if (cos_atomic_cas(&t->join, &j, end, acq_rel, relaxed)) {
+            if (listed) {
+                cos_roots_remove(e->rt);
+            } else if (who != COS_JOIN_NONE) {
+                cos_join_wake(e, who, handle);
+            }
+            return;
+        }
+    }
+}
+
+void cos_task_complete(struct cos_exec *e, struct cos_task *t, int64_t result)
+{
+    COS_COUNT(e, completed);
+    cos_atomic_store(&t->result, result, relaxed); /* published by the join word */
+    cos_scope_release(e, cos_scope_unlink(&t->scope));
+    struct cos_group *group = t->group;
+    if (group == NULL) {
+        publish_end(e, t);
+        return;
+    }
+    cos_task_free(&e->tasks, t);
+    group->child_done(group, result);
+}

@@ -1,0 +1,83 @@
+/* Two ways to travel. The way home puts the task itself into the other executor's queue. The outbound half of a call can be
+ * withdrawn: what is queued is a block of its own that names the waiting task, and must claim its wait on arrival; a deadline
+ * or a cancellation may be faster, and then the block is a harmless leftover in the queue. */
+#include "sched/hop.h"
+
+#include <errno.h>
+
+#include "sched/park.h"
+#include "sched/runtime.h"
+
+bool cos_is_here(const struct cos_exec *e, const struct cos_fiber *f, cosched_affinity to)
+{
+    return to == COSCHED_INHERIT || f->affinity == to ||
+           (cos_runs_on_main(e->rt, f->affinity) && cos_runs_on_main(e->rt, (uint8_t)to));
+}
+
+static void count_hop(struct cos_exec *e, uint8_t to)
+{
+    if (to == COSCHED_WORKER) {
+        COS_COUNT(e, hops_to_worker);
+    } else {
+        COS_COUNT(e, hops_to_main);
+    }
+}
+
+static void commit_hop(struct cos_exec *e, struct cos_fiber *left)
+{
+    left->affinity = left->hop_to;
+    cos_submit(e, left->base);
+}
+
+void cos_hop(cosched_affinity to)
+{
+    struct cos_exec *e;
+    struct cos_fiber *f = cos_fiber_current(&e);
+    count_hop(e, (uint8_t)to);
+    if (cos_is_here(e, f, to)) {
+        f->affinity = (uint8_t)to; /* without workers: a change of name */
+        return;
+    }
+    f->hop_to = (uint8_t)to;
+    cos_leave(e, commit_hop);
+}
+
+static void commit_hop_until(struct cos_exec *e, struct cos_fiber *left)
+{
+    struct cos_task *base = left->base;
+    struct cos_task *block = left->hop;
+    left->hop = NULL; /* before the commit: afterwards the fiber may run elsewhere */
+    if (cos_wait_commit(&base->wait, left->wait_seq)) {
+        cos_submit(e, block);
+    } else {
+        cos_task_free(&e->tasks, block);
+        cos_submit(e, base);
+    }
+}
+
+int cos_hop_until(cosched_affinity to, int64_t deadline)
+{
+    struct cos_exec *e;
+    struct cos_fiber *f = cos_fiber_current(&e);
+    if (cos_is_here(e, f, to)) {
+        count_hop(e, (uint8_t)to);
+        f->affinity = (uint8_t)to;
+        return 0;
+    }
+    struct cos_task *block = cos_task_alloc(&e->tasks);
+    if (block == NULL) {
+        return -ENOMEM;
+    }
+    count_hop(e, (uint8_t)to);
+    block->kind = COS_TASK_HOP;
+    block->affinity = (uint8_t)to;
+    block->ticket = cos_park_begin();
+    f->hop = block;
+    enum cos_cause cause = cos_park_by(commit_hop_until, deadline, 0);
+    if (f->hop != NULL) { /* it never left */
+        f->hop = NULL;
+        cos_fiber_current(&e);
+        cos_task_free(&e->tasks, block);
+    }
+    return cause == COS_ARRIVED ? 0 : cos_cause_error(cause);
+}

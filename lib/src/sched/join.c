@@ -1,0 +1,86 @@
+/* The waiting half of the join word (see the drawing in task.h). The waiter leaves its index there and its ticket in its own
+ * control block, which is type-stable: whoever ends the task never touches the waiter's stack, and a waiter that has
+ * given up, or consumed the task and let its block be reused, is not confused with one that still waits. */
+#include "sched/join.h"
+
+#include <errno.h>
+
+#include "sched/finish.h"
+#include "sched/park.h"
+
+static uint64_t key(cosched_task h)
+{
+    return (uint64_t)h.index << 32 | h.generation;
+}
+
+int cos_join_wait(struct cos_fiber *f, struct cos_task *t, uint32_t generation, int64_t deadline, unsigned flags)
+{
+    struct cos_task *base = f->base;
+    for (;;) {
+        /* acquire: pairs with the acq_rel in cos_task_complete; DONE publishes the result. */
+        uint64_t j = cos_atomic_load(&t->join, acquire);
+        uint32_t who = cos_join_who(j);
+        if (cos_join_generation(j) != generation || who == COS_JOIN_DETACHED || who == COS_JOIN_DETACHED_LISTED ||
+            who == COS_JOIN_ZOMBIE) {
+            return -ESTALE;
+        }
+        if (who == COS_JOIN_DONE) {
+            return 0;
+        }
+        if (who != COS_JOIN_NONE) {
+            return -EBUSY;
+        }
+        /* relaxed: published by the release of cos_wait_begin and of the CAS below; see cos_join_wake. */
+        cos_atomic_store(&base->joining, key((cosched_task){t->index, generation}), relaxed);
+        cos_park_begin();
+        /* acq_rel: pairs with the CAS in cos_task_complete; publishes joining and the wait word. */
+        if (!cos_atomic_cas(&t->join, &j, cos_join(generation, base->index), acq_rel, relaxed)) {
+            cos_park_abort();
+            cos_atomic_store(&base->joining, 0, relaxed);
+            continue;
+        }
+        enum cos_cause cause = cos_park(deadline, flags);
+        cos_atomic_store(&base->joining, 0, relaxed);
+        if (cause == COS_WOKEN) {
+            return 0;
+        }
+        j = cos_join(generation, base->index);
+        /* acquire on failure: it is DONE, and completion wins. Whoever ended it holds our index and will find
+         * that we no longer join. */
+        return cos_atomic_cas(&t->join, &j, cos_join(generation, COS_JOIN_NONE), acq_rel, acquire)
+                   ? cos_cause_error(cause)
+                   : 0;
+    }
+}
+
+int cos_join_consume(struct cos_exec *e, struct cos_task *self, struct cos_task *t, uint32_t generation)
+{
+    uint64_t j = cos_join(generation, COS_JOIN_DONE);
+    uint32_t parent = cos_atomic_load(&t->parent, relaxed); /* ours, or compared with a generation below */
+    if (parent == self->index) {
+        /* acq_rel: pairs with cosched_cancel's look at the generation (see cos_task_recycle). */
+        if (!cos_atomic_cas(&t->join, &j, cos_join(generation + 1, COS_JOIN_NONE), acq_rel, relaxed)) {
+            return -ESTALE;
+        }
+        cos_kids_remove(self, t);
+        cos_task_recycle(&e->tasks, t);
+        return 0;
+    }
+    /* Listed by its parent, who alone may unlist it. The hint comes first: after the CAS the parent may be gone. */
+    cos_atomic_add(&cos_task_at(parent)->refs, 1, relaxed);
+    return cos_atomic_cas(&t->join, &j, cos_join(generation + 1, COS_JOIN_ZOMBIE), acq_rel, relaxed) ? 0 : -ESTALE;
+}
+
+void cos_join_wake(struct cos_exec *e, uint32_t waiter, cosched_task ended)
+{
+    struct cos_task *w = cos_task_at(waiter);
+    /* acquire: pairs with the release in cos_wait_begin. If this is a later wait than the one that joined us, then
+     * joining was cleared before it began, and we see that. */
+    uint64_t word = cos_atomic_load(&w->wait.word, acquire);
+    if (cos_atomic_load(&w->joining, relaxed) != key(ended)) {
+        return;
+    }
+    if (cos_wait_claim(&w->wait, cos_wait_word_seq(word), COS_WOKEN) == COS_CLAIM_SUBMIT) {
+        cos_submit_next(e, w);
+    }
+}

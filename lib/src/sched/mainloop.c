@@ -1,0 +1,274 @@
+/* See mainloop.h. Everything here but cos_mainloop_ring runs on MAIN's thread. */
+#include "sched/mainloop.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+#include <uv.h>
+
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "sched/current.h"
+#include "sched/runtime.h"
+
+#define TURN_NS INT64_C(250000) /* D8: ready fibers for at most so long, then poll (I4) */
+#define HANDLES 4
+
+struct cos_uv {
+    uv_loop_t own;
+    uv_prepare_t prepare;
+    uv_idle_t idle;
+    uv_timer_t timer;
+    uv_poll_t waker;
+    int64_t armed_for;     /* what the timer is set to; INT64_MAX: not armed */
+    int64_t turn_deadline; /* cos_mainloop_turn waits no longer */
+    bool held;             /* the waker is referenced: tasks live */
+    bool closing;
+    int open;              /* handles not closed yet */
+    void (*done)(void *data);
+    void *done_data;
+};
+
+/* Keeps the loop alive exactly while tasks live. */
+static void hold_loop(struct cosched_runtime *rt)
+{
+    struct cos_uv *u = rt->loop.uv;
+    bool hold = cos_atomic_load(&rt->roots, acquire) != 0;
+    if (hold != u->held && !u->closing) {
+        u->held = hold;
+        if (hold) {
+            uv_ref((uv_handle_t *)&u->waker);
+        } else {
+            uv_unref((uv_handle_t *)&u->waker);
+        }
+    }
+}
+
+static void on_idle(uv_idle_t *idle)
+{
+    (void)idle; /* its being active is all: the poll does not wait */
+}
+
+static void on_timer(uv_timer_t *timer)
+{
+    struct cosched_runtime *rt = timer->data;
+    rt->loop.uv->armed_for = INT64_MAX; /* the pump that follows fires what is due */
+}
+
+static void on_wake(uv_poll_t *waker, int status, int events)
+{
+    (void)status;
+    (void)events;
+    struct cosched_runtime *rt = waker->data;
+    uint64_t count;
+    ssize_t ignored = read(rt->loop.wake_fd, &count, sizeof count);
+    (void)ignored;
+}
+
+void cos_mainloop_ring(struct cosched_runtime *rt)
+{
+    uint64_t one = 1;
+    ssize_t ignored = write(rt->loop.wake_fd, &one, sizeof one); /* EAGAIN: it is full, so it is ringing */
+    (void)ignored;
+}
+
+bool cos_mainloop_pump(struct cosched_runtime *rt, int64_t budget_ns)
+{
+    struct cos_exec *e = rt->main;
+    int64_t start = cos_clock_now();
+    int64_t now = start;
+    do {
+        e->budget = COS_EXEC_BUDGET;
+        cos_exec_drain_inbox(e);
+        cos_timers_fire(&e->timers, now);
+        uint32_t index = cos_deque_take_top_owner(&e->ready);
+        if (index == 0) {
+            break;
+        }
+        e->budget--;
+        cos_exec_run(e, index);
+        now = cos_clock_now();
+    } while (now - start < budget_ns);
+    cos_atomic_store(&e->count.busy_ns, cos_atomic_load(&e->count.busy_ns, relaxed) + (uint64_t)(now - start), relaxed);
+    return cos_deque_size(&e->ready) > 0 || !cos_inbox_empty(&e->inbox);
+}
+
+/* Sets the uv timer to the next deadline, rounded up to its milliseconds. */
+static void arm_timer(struct cosched_runtime *rt)
+{
+    struct cos_uv *u = rt->loop.uv;
+    int64_t next = cos_timers_next(&rt->main->timers);
+    next = u->turn_deadline < next ? u->turn_deadline : next;
+    if (next == u->armed_for) {
+        return;
+    }
+    u->armed_for = next;
+    if (next == INT64_MAX) {
+        uv_timer_stop(&u->timer);
+        return;
+    }
+    int64_t ms = (next - cos_clock_now() + COS_NS_PER_MS - 1) / COS_NS_PER_MS;
+    uv_update_time(u->timer.loop);
+    uv_timer_start(&u->timer, on_timer, ms > 0 ? (uint64_t)ms : 0, 0);
+}
+
+/* The pump, before each poll. Announces that MAIN sleeps only when nothing is left to do. */
+static void on_prepare(uv_prepare_t *prepare)
+{
+    struct cosched_runtime *rt = prepare->data;
+    struct cos_uv *u = rt->loop.uv;
+    if (!cos_mainloop_adopt_thread(rt)) {
+        return; /* another thread is MAIN: the host runs this loop in two places */
+    }
+    cos_doorbell_retract(&rt->bell);
+    COS_COUNT(rt->main, polls);
+    bool more = cos_mainloop_pump(rt, TURN_NS);
+    hold_loop(rt);
+    if (!more) {
+        cos_doorbell_announce(&rt->bell);
+        more = !cos_inbox_empty(&rt->main->inbox);
+    }
+    if (more) {
+        cos_doorbell_retract(&rt->bell);
+        uv_idle_start(&u->idle, on_idle);
+        return;
+    }
+    uv_idle_stop(&u->idle);
+    arm_timer(rt);
+}
+
+static int open_handles(struct cosched_runtime *rt, uv_loop_t *loop)
+{
+    struct cos_uv *u = rt->loop.uv;
+    uv_prepare_init(loop, &u->prepare);
+    uv_idle_init(loop, &u->idle);
+    uv_timer_init(loop, &u->timer);
+    u->prepare.data = u->idle.data = u->timer.data = u->waker.data = rt;
+    int rc = uv_poll_init(loop, &u->waker, rt->loop.wake_fd);
+    if (rc < 0) {
+        return rc;
+    }
+    u->waker.data = rt;
+    u->open = HANDLES;
+    uv_prepare_start(&u->prepare, on_prepare);
+    uv_poll_start(&u->waker, UV_READABLE, on_wake);
+    uv_unref((uv_handle_t *)&u->prepare);
+    uv_unref((uv_handle_t *)&u->idle);
+    uv_unref((uv_handle_t *)&u->timer);
+    u->held = true; /* until the first pump has seen whether tasks live */
+    return 0;
+}
+
+int cos_mainloop_init(struct cosched_runtime *rt, struct uv_loop_s *loop_or_null)
+{
+    struct cos_mainloop *m = &rt->loop;
+    m->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (m->wake_fd < 0) {
+        return -errno;
+    }
+    m->uv = cos_alloc(sizeof *m->uv);
+    int rc = m->uv == NULL ? -ENOMEM : 0;
+    if (rc == 0 && loop_or_null == NULL) {
+        rc = uv_loop_init(&m->uv->own);
+    }
+    if (rc < 0) {
+        cos_free(m->uv);
+        close(m->wake_fd);
+        return rc;
+    }
+    m->loop = loop_or_null != NULL ? loop_or_null : &m->uv->own;
+    m->uv->armed_for = m->uv->turn_deadline = INT64_MAX;
+    rc = open_handles(rt, m->loop);
+    if (rc < 0) {
+        cos_mainloop_fini(rt);
+    }
+    return rc;
+}
+
+static void on_closed(uv_handle_t *handle)
+{
+    struct cosched_runtime *rt = handle->data;
+    struct cos_uv *u = rt->loop.uv;
+    if (--u->open == 0 && u->done != NULL) {
+        u->done(u->done_data);
+    }
+}
+
+void cos_mainloop_close(struct cosched_runtime *rt, void (*done)(void *data), void *data)
+{
+    struct cos_uv *u = rt->loop.uv;
+    if (u->closing) {
+        return;
+    }
+    u->closing = true;
+    u->done = done;
+    u->done_data = data;
+    uv_handle_t *handles[HANDLES] = {(uv_handle_t *)&u->prepare, (uv_handle_t *)&u->idle, (uv_handle_t *)&u->timer,
+                                     (uv_handle_t *)&u->waker};
+    for (int i = 0; i < HANDLES; i++) {
+        uv_close(handles[i], on_closed);
+    }
+}
+
+bool cos_mainloop_closed(const struct cosched_runtime *rt)
+{
+    return rt->loop.uv->open == 0;
+}
+
+void cos_mainloop_fini(struct cosched_runtime *rt)
+{
+    struct cos_mainloop *m = &rt->loop;
+    if (m->loop == &m->uv->own) {
+        if (m->uv->open > 0) {
+            cos_mainloop_close(rt, NULL, NULL);
+        }
+        while (m->uv->open > 0) {
+            uv_run(m->loop, UV_RUN_ONCE);
+        }
+        int rc = uv_loop_close(m->loop);
+        COS_ASSERT(rc == 0 && "an I/O object was left open");
+    }
+    close(m->wake_fd);
+    cos_free(m->uv);
+    m->uv = NULL;
+}
+
+void cos_mainloop_turn(struct cosched_runtime *rt, bool wait, int64_t deadline)
+{
+    struct cos_uv *u = rt->loop.uv;
+    u->turn_deadline = deadline;
+    uv_run(rt->loop.loop, wait ? UV_RUN_ONCE : UV_RUN_NOWAIT);
+    u->turn_deadline = INT64_MAX;
+}
+
+bool cos_mainloop_on_thread(const struct cosched_runtime *rt)
+{
+    return cos_exec_current() == rt->main;
+}
+
+bool cos_mainloop_adopt_thread(struct cosched_runtime *rt)
+{
+    if (cos_exec_current() == rt->main) {
+        return true;
+    }
+    uint32_t free_for_all = 0;
+    /* relaxed: decides who is MAIN; what MAIN reads afterwards came by its inbox or from this thread. */
+    if (cos_exec_current() != NULL || !cos_atomic_cas(&rt->main_adopted, &free_for_all, 1, relaxed, relaxed)) {
+        return false;
+    }
+    cos_exec_thread_begin(rt->main);
+    return true;
+}
+
+void cos_mainloop_keep(struct cosched_runtime *rt)
+{
+    if (rt->loop.uv != NULL && cos_mainloop_on_thread(rt)) {
+        hold_loop(rt);
+    }
+}
+
+struct uv_loop_s *cos_mainloop_uv(void)
+{
+    return cos_runtime()->loop.loop;
+}

@@ -1,0 +1,87 @@
+/* The waiting side and the waking side; see park.h. */
+#include "sched/park.h"
+
+#include <errno.h>
+
+#include "base/clock.h"
+#include "sched/current.h"
+#include "sched/runtime.h"
+
+uint64_t cos_park_begin(void)
+{
+    struct cos_fiber *f = cos_fiber_current(NULL);
+    f->wait_seq = cos_wait_begin(&f->base->wait);
+    return (uint64_t)f->base->index << 32 | f->wait_seq;
+}
+
+enum cos_cause cos_park_abort(void)
+{
+    struct cos_fiber *f = cos_fiber_current(NULL);
+    bool won = cos_wait_abort(&f->base->wait, f->wait_seq);
+    enum cos_cause cause = (enum cos_cause)cos_wait_end(&f->base->wait);
+    return won ? COS_CANCELED : cause;
+}
+
+/* Runs after the fiber has left its stack. */
+static void commit_park(struct cos_exec *e, struct cos_fiber *left)
+{
+    struct cos_task *base = left->base;
+    if (!cos_wait_commit(&base->wait, left->wait_seq)) {
+        cos_submit(e, base);
+    }
+}
+
+/* Ends the wait without parking, unless a source was faster. */
+static enum cos_cause give_up(enum cos_cause why)
+{
+    enum cos_cause winner = cos_park_abort();
+    return winner == COS_CANCELED ? why : winner;
+}
+
+enum cos_cause cos_park(int64_t deadline, unsigned flags)
+{
+    return cos_park_by(commit_park, deadline, flags);
+}
+
+enum cos_cause cos_park_by(cos_commit_fn commit, int64_t deadline, unsigned flags)
+{
+    struct cos_exec *e;
+    struct cos_fiber *f = cos_fiber_current(&e);
+    struct cos_task *base = f->base;
+    uint64_t ticket = (uint64_t)base->index << 32 | f->wait_seq;
+    if ((flags & COS_PARK_NO_CANCEL) == 0 && cos_scope_watch(f->scope, ticket)) {
+        return give_up(COS_CANCELED);
+    }
+    if ((flags & COS_PARK_NO_DEADLINE) != 0) {
+        deadline = COSCHED_NEVER;
+    } else if (deadline != COSCHED_NEVER && deadline <= cos_clock_now()) {
+        return give_up(COS_TIMED_OUT);
+    }
+    struct cos_timers *timers = NULL;
+    if (deadline != COSCHED_NEVER) {
+        timers = &e->timers; /* const for the runtime's life, though the executor may be another one afterwards */
+        cos_timers_arm(timers, base, deadline);
+    }
+    cos_leave(e, commit);
+    enum cos_cause cause = (enum cos_cause)cos_wait_end(&base->wait);
+    if (timers != NULL && cause != COS_TIMED_OUT) {
+        cos_timers_disarm(timers, base);
+    }
+    return cause;
+}
+
+bool cos_wake(uint64_t ticket, enum cos_cause cause)
+{
+    struct cos_task *t = cos_task_at((uint32_t)(ticket >> 32));
+    switch (cos_wait_claim(&t->wait, (uint32_t)ticket, (uint8_t)cause)) {
+    case COS_CLAIM_LOST: return false;
+    case COS_CLAIM_COMMIT: return true;
+    case COS_CLAIM_SUBMIT: cos_submit(cos_exec_current(), t); return true;
+    }
+    COS_UNREACHABLE();
+}
+
+int cos_cause_error(enum cos_cause cause)
+{
+    return cause == COS_TIMED_OUT ? -ETIMEDOUT : -ECANCELED;
+}

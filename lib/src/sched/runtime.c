@@ -1,0 +1,380 @@
+/* Creation, the thread's view, stop and destruction (DESIGN D23). */
+#include "sched/runtime.h"
+
+#include <errno.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "arch/fence.h"
+#include "arch/futex.h"
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "sched/cpus.h"
+#include "sched/current.h"
+
+static COS_ATOMIC(struct cosched_runtime *) the_runtime; /* release when complete, acquire by readers */
+
+struct cosched_runtime *cos_runtime(void)
+{
+    return cos_atomic_load(&the_runtime, acquire);
+}
+
+uint32_t cosched_version(void)
+{
+    return COSCHED_VERSION;
+}
+
+int64_t cosched_now(void)
+{
+    return cos_clock_now();
+}
+
+int64_t cosched_in_ms(int64_t ms)
+{
+    int64_t ns;
+    if (__builtin_mul_overflow(ms, COS_NS_PER_MS, &ns)) {
+        return ms > 0 ? COSCHED_NEVER : 1;
+    }
+    return cos_clock_add(cos_clock_now(), ns);
+}
+
+int64_t cosched_in_ns(int64_t ns)
+{
+    return cos_clock_add(cos_clock_now(), ns);
+}
+
+/* --- living tasks that nobody joins ---------------------------------------------------------------------- */
+
+void cos_roots_add(struct cosched_runtime *rt)
+{
+    /* seq_cst: pairs with stop, which stores refuse_posts and then reads roots. */
+    if (cos_atomic_add(&rt->roots, 1, seq_cst) == 0) {
+        cos_mainloop_keep(rt);
+    }
+}
+
+void cos_roots_remove(struct cosched_runtime *rt)
+{
+    /* acq_rel: what the task did happens before stop returns. */
+    if (cos_atomic_sub(&rt->roots, 1, acq_rel) == 1) {
+        cos_futex_wake(&rt->roots, INT32_MAX);
+        cos_mainloop_ring(rt); /* its loop may have nothing to live for now */
+    }
+}
+
+/* --- creation -------------------------------------------------------------------------------------------- */
+
+static COS_ATOMIC(uint32_t) * link_of(void *ctx, uint32_t index)
+{
+    (void)ctx;
+    return &cos_task_at(index)->link;
+}
+
+static int read_config(cosched_config *out, const cosched_config *config)
+{
+    *out = (cosched_config){.struct_size = sizeof *out, .workers = -1};
+    if (config != NULL) {
+        if (config->struct_size == 0 || config->struct_size > sizeof *out) {
+            return -EINVAL;
+        }
+        memcpy(out, config, config->struct_size);
+    }
+    if (out->workers < -1 || out->workers > COSCHED_WORKERS_MAX || out->stack_size > COS_STACK_BYTES_MAX / 2 ||
+        out->tasks_max > cos_tasks_capacity() || (out->flags & ~(uint32_t)COSCHED_REPORT_OVERFLOW) != 0) {
+        return -EINVAL;
+    }
+    if (out->workers == -1) {
+        int32_t cpus = cos_effective_cpus();
+        out->workers = cpus > 2 ? cpus - 1 : 1;
+        out->workers = out->workers > COSCHED_WORKERS_MAX ? COSCHED_WORKERS_MAX : out->workers;
+    }
+    return 0;
+}
+
+static struct cos_exec *make_exec(struct cosched_runtime *rt, enum cos_exec_kind kind, uint32_t id)
+{
+    struct cos_exec *e = cos_alloc_aligned(_Alignof(struct cos_exec), sizeof *e);
+    if (e != NULL && cos_exec_init(e, rt, kind, id) < 0) {
+        cos_free(e);
+        e = NULL;
+    }
+    rt->execs[id] = e;
+    return e;
+}
+
+static int start_workers(struct cosched_runtime *rt)
+{
+    sigset_t all, before;
+    sigfillset(&all);
+    int rc = 0;
+    pthread_sigmask(SIG_SETMASK, &all, &before); /* ordinary signals belong to the loop's thread */
+    for (uint32_t i = 0; i < rt->workers && rc == 0; i++) {
+        rc = pthread_create(&rt->worker_threads[i], NULL, cos_worker_main, rt->execs[i + 1]);
+        rt->worker_threads_started += rc == 0 ? 1 : 0;
+    }
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return -rc;
+}
+
+static void join_workers(struct cosched_runtime *rt)
+{
+    cos_atomic_store(&rt->quitting, 1, release); /* pairs with the acquire in the workers' loops */
+    cos_parker_wake_all(&rt->parker);
+    for (uint32_t i = 0; i < rt->worker_threads_started; i++) {
+        pthread_join(rt->worker_threads[i], NULL);
+    }
+    rt->worker_threads_started = 0;
+}
+
+static void free_execs(struct cosched_runtime *rt)
+{
+    for (uint32_t i = 0; i <= rt->workers; i++) {
+        if (rt->execs[i] != NULL) {
+            cos_exec_fini(rt->execs[i]);
+            cos_free(rt->execs[i]);
+        }
+    }
+}
+
+static int init_parts(struct cosched_runtime *rt, const cosched_config *c)
+{
+    rt->workers = (uint32_t)c->workers;
+    rt->flags = c->flags;
+    rt->stack_bytes = c->stack_size != 0 ? cos_stack_bytes_for(c->stack_size) : (size_t)64 * 1024;
+    cos_tasks_limit(c->tasks_max != 0 ? c->tasks_max : cos_tasks_capacity());
+    cos_scope_init(&rt->root, NULL, 0);
+    cos_parker_init(&rt->parker, rt->workers);
+    cos_doorbell_init(&rt->bell);
+    cos_atomic_store(&rt->keeper, -1, relaxed);
+    for (uint32_t i = 0; i <= rt->workers; i++) {
+        if (make_exec(rt, i == 0 ? COS_EXEC_MAIN : COS_EXEC_WORKER, i) == NULL) {
+            return -ENOMEM;
+        }
+    }
+    rt->main = rt->execs[0];
+    int rc = cos_injector_init(&rt->injector, COS_INJECTOR_CAPACITY_LOG2, link_of, NULL);
+    return rc < 0 ? rc : cos_blocking_init(&rt->blocking, c->blocking_max);
+}
+
+static void free_runtime(struct cosched_runtime *rt)
+{
+    free_execs(rt);
+    cos_injector_fini(&rt->injector);
+    cos_stack_shutdown(); /* -EBUSY: the next runtime goes on with what is mapped */
+    cos_free(rt);
+}
+
+static COS_ATOMIC(uint32_t) exists; /* claims the one place; acquire and release around a runtime's life */
+
+int cosched_runtime_create(cosched_runtime **out, const cosched_config *config, struct uv_loop_s *loop_or_null)
+{
+    cosched_config c;
+    *out = NULL;
+    int rc = read_config(&c, config);
+    if (rc < 0) {
+        return rc;
+    }
+    uint32_t nobody = 0;
+    if (!cos_atomic_cas(&exists, &nobody, 1, acquire, relaxed)) {
+        return -EBUSY;
+    }
+    setenv("UV_USE_IO_URING", "0", 0);
+    cos_fence_init();
+    struct cosched_runtime *rt = NULL;
+    rc = cos_tasks_reserve();
+    if (rc == 0) {
+        rt = cos_alloc_aligned(_Alignof(struct cosched_runtime), sizeof *rt);
+        rc = rt == NULL ? -ENOMEM : init_parts(rt, &c);
+    }
+    if (rc == 0) {
+        rt->host_loop = loop_or_null != NULL;
+        rc = cos_mainloop_init(rt, loop_or_null);
+    }
+    if (rc == 0) {
+        cos_atomic_store(&the_runtime, rt, release);
+        rc = start_workers(rt);
+        if (rc == 0 && (rt->flags & COSCHED_REPORT_OVERFLOW) != 0) {
+            cos_overflow_install(cos_fiber_describe);
+        }
+        if (rc < 0) {
+            join_workers(rt);
+            cos_mainloop_fini(rt);
+        }
+    }
+    if (rc < 0) {
+        cos_atomic_store(&the_runtime, NULL, release);
+        if (rt != NULL) {
+            free_runtime(rt);
+        }
+        cos_atomic_store(&exists, 0, release);
+        return rc;
+    }
+    *out = rt;
+    return 0;
+}
+
+/* --- running ----------------------------------------------------------------------------------------------- */
+
+cosched_runtime *cosched_runtime_self(void)
+{
+    struct cos_exec *e;
+    return cos_fiber_current(&e) != NULL ? e->rt : NULL;
+}
+
+int cosched_runtime_loop(cosched_runtime *rt)
+{
+    if (cos_fiber_current(NULL) != NULL || !cos_mainloop_adopt_thread(rt)) {
+        return -EBUSY;
+    }
+    while (cos_atomic_load(&rt->roots, acquire) != 0) {
+        cos_mainloop_turn(rt, true, INT64_MAX);
+    }
+    return 0;
+}
+
+int64_t cosched_runtime_run_expired(cosched_runtime *rt, int64_t budget_ns)
+{
+    if (cos_fiber_current(NULL) != NULL || !cos_mainloop_adopt_thread(rt)) {
+        return -EBUSY;
+    }
+    int64_t start = cos_clock_now();
+    cos_mainloop_pump(rt, budget_ns);
+    cos_mainloop_turn(rt, false, INT64_MAX);
+    return cos_clock_now() - start;
+}
+
+struct outside_call {
+    cosched_fn fn;
+    void *arg;
+    int64_t result;
+    COS_ATOMIC(uint32_t) done; /* futex word; release by the task, acquire by the caller */
+};
+
+static int64_t run_outside_call(void *arg)
+{
+    struct outside_call *call = *(struct outside_call **)arg;
+    call->result = call->fn(call->arg);
+    COS_ATOMIC(uint32_t) *word = &call->done;
+    cos_atomic_store(word, 1, release); /* *call may be gone from here on: only its address is used */
+    cos_futex_wake(word, 1);
+    return 0;
+}
+
+int cosched_runtime_call(cosched_runtime *rt, cosched_affinity to, cosched_fn fn, void *arg, int64_t *result)
+{
+    struct cos_exec *e = cos_exec_current();
+    if (e != NULL) {
+        return -EDEADLK;
+    }
+    struct outside_call call = {.fn = fn, .arg = arg};
+    struct outside_call *where = &call;
+    int rc = cosched_runtime_post(rt, to, run_outside_call, &where, sizeof where);
+    if (rc < 0) {
+        return rc;
+    }
+    while (cos_atomic_load(&call.done, acquire) == 0) {
+        cos_futex_wait(&call.done, 0, INT64_MAX);
+    }
+    if (result != NULL) {
+        *result = call.result;
+    }
+    return 0;
+}
+
+/* --- the end ------------------------------------------------------------------------------------------------ */
+
+/* Until no root task lives, or the deadline. */
+static void wait_for_roots(struct cosched_runtime *rt, int64_t deadline, bool on_main)
+{
+    uint32_t n;
+    while ((n = cos_atomic_load(&rt->roots, acquire)) != 0 && cos_clock_now() < deadline) {
+        if (on_main) {
+            cos_mainloop_turn(rt, true, deadline);
+        } else {
+            cos_futex_wait(&rt->roots, n, deadline);
+        }
+    }
+}
+
+int cosched_runtime_stop(cosched_runtime *rt, int64_t deadline)
+{
+    if (cos_fiber_current(NULL) != NULL) {
+        return -EDEADLK;
+    }
+    /* seq_cst: pairs with cosched_runtime_post (refuse then roots here, roots then refuse there). */
+    cos_atomic_store(&rt->refuse_posts, 1, seq_cst);
+    bool on_main = cos_mainloop_adopt_thread(rt);
+    wait_for_roots(rt, deadline, on_main);
+    uint32_t left = cos_atomic_load(&rt->roots, seq_cst);
+    if (left != 0) {
+        cos_scope_cancel(&rt->root, 0);
+        wait_for_roots(rt, INT64_MAX, on_main);
+    }
+    return (int)left;
+}
+
+void cosched_runtime_close(cosched_runtime *rt, void (*done)(void *data), void *data)
+{
+    cos_mainloop_close(rt, done, data);
+}
+
+int cosched_runtime_destroy(cosched_runtime *rt)
+{
+    if (rt == NULL) {
+        return 0;
+    }
+    bool open = rt->host_loop && !cos_mainloop_closed(rt);
+    if (cos_fiber_current(NULL) != NULL || cos_atomic_load(&rt->roots, acquire) != 0 || open) {
+        return -EBUSY;
+    }
+    join_workers(rt);
+    cos_blocking_fini(&rt->blocking);
+    if (cos_mainloop_on_thread(rt)) {
+        cos_exec_thread_end(rt->main);
+    }
+    cos_mainloop_fini(rt);
+    cos_overflow_uninstall();
+    cos_atomic_store(&the_runtime, NULL, release);
+    free_runtime(rt);
+    cos_atomic_store(&exists, 0, release);
+    return 0;
+}
+
+struct main_task {
+    cosched_fn fn;
+    void *arg;
+    int64_t *result;
+    bool *done;
+};
+
+static int64_t run_main_task(void *arg)
+{
+    struct main_task *m = arg;
+    *m->result = m->fn(m->arg);
+    *m->done = true;
+    return 0;
+}
+
+int64_t cosched_run(const cosched_config *config, cosched_fn fn, void *arg)
+{
+    cosched_runtime *rt;
+    int rc = cosched_runtime_create(&rt, config, NULL);
+    if (rc < 0) {
+        return rc;
+    }
+    int64_t result = 0;
+    bool done = false;
+    struct main_task m = {fn, arg, &result, &done};
+    cos_mainloop_adopt_thread(rt);
+    rc = cosched_runtime_post(rt, COSCHED_MAIN, run_main_task, &m, sizeof m);
+    while (rc == 0 && !done) {
+        cos_mainloop_turn(rt, true, INT64_MAX);
+    }
+    cosched_runtime_stop(rt, COSCHED_NOW);
+    int destroyed = cosched_runtime_destroy(rt);
+    COS_ASSERT(destroyed == 0);
+    return rc < 0 ? rc : result;
+}

@@ -1,0 +1,59 @@
+/* Scopes: the tree along which cancellation flows down.
+ *
+ *            root ── group (on a stack) ── task ── explicit scope (deadline, shield)
+ *              └─ task ── task
+ *
+ * Each task has one; so has each group, and each cosched_scope_begin block. A scope that nobody has waited in is
+ * not linked: a spawn only stores the parent, and the first suspending call of the task links it ("look upward"
+ * until then). So short tasks never touch a lock here.
+ *
+ * Lock order: parent before child. cancel walks down hand over hand, holding the locks of the path; it needs
+ * no memory and no recursion. The parent pointer of a linked scope changes only under the old parent's lock, and the memory of a
+ * scope is type-stable (control blocks) or outlives its children by contract (groups, counted nodes), so
+ * lock-then-check is sound. */
+#ifndef COS_SCHED_SCOPE_H
+#define COS_SCHED_SCOPE_H
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "arch/lock.h"
+#include "base/atomic.h"
+#include "base/list.h"
+
+enum {
+    COS_SCOPE_CANCELED = 1, /* level-triggered: stays until the scope ends */
+    COS_SCOPE_SHIELD = 2,   /* const: cancellation from above does not enter */
+    COS_SCOPE_LINKED = 4,   /* it is in its parent's list (written under the parent's lock) */
+    COS_SCOPE_EXPIRED = 8,  /* its own deadline passed */
+    COS_SCOPE_NODE = 16     /* const: a counted block of cosched_scope_begin (kind COS_TASK_SCOPE) */
+};
+
+struct cos_scope {
+    struct cos_lock lock;                   /* guards children, and their sibling links and LINKED flags */
+    COS_ATOMIC(uint32_t) flags;             /* COS_SCOPE_…; see scope.c for the orders */
+    COS_ATOMIC(struct cos_scope *) parent;  /* changes under the old parent's lock; NULL for the root */
+    struct cos_list children, sibling;      /* guarded by lock, by the parent's lock */
+    COS_ATOMIC(uint64_t) ticket;            /* of the wait that its task is in, directly in this scope; 0 none */
+};
+
+/* Leaves the lock alone: a canceler with a stale handle may hold it for a moment. Fresh memory is zeroed. */
+void cos_scope_init(struct cos_scope *s, struct cos_scope *parent, uint32_t flags);
+
+/* Makes cancellation from above reach this scope. Any thread, while the scope is alive. Inherits a cancellation. */
+void cos_scope_link(struct cos_scope *s);
+/* The end of a scope without linked children. Returns the parent it had, for cos_scope_release. */
+struct cos_scope *cos_scope_unlink(struct cos_scope *s);
+/* Gives a scope another parent (detach). Returns the old one, for cos_scope_release; NULL: it has ended meanwhile. The
+ * caller holds a right that keeps its memory. */
+struct cos_scope *cos_scope_move(struct cos_scope *s, struct cos_scope *to);
+
+/* Cancels s and everything linked below it that no shield protects; wakes whoever waits there. Any thread. */
+void cos_scope_cancel(struct cos_scope *s, uint32_t why); /* why: 0 or COS_SCOPE_EXPIRED */
+void cos_scope_cancel_locked(struct cos_scope *s, uint32_t why); /* under s->lock, which stays held */
+
+/* Is it cancelled? Looks upward as far as it is not linked. Only from the task that stands in it. */
+bool cos_scope_canceled(const struct cos_scope *s);
+
+/* Before a wait: announce its ticket, so that a cancel finds it. True: cancelled already, do not wait. */
+bool cos_scope_watch(struct cos_scope *s, uint64_t ticket);
+#endif

@@ -1,0 +1,232 @@
+/* cosched_spawn, _detach, _cancel and cosched_runtime_post. */
+#include "sched/spawn.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "sched/current.h"
+#include "sched/finish.h"
+#include "sched/join.h"
+#include "sched/runtime.h"
+#include "sched/scopes.h"
+
+static const cosched_attr default_attr = {.struct_size = sizeof(cosched_attr)};
+
+/* Fills in what an older caller's struct does not have. */
+static int read_attr(cosched_attr *out, const cosched_attr *attr)
+{
+    *out = default_attr;
+    if (attr == NULL) {
+        return 0;
+    }
+    if (attr->struct_size == 0 || attr->struct_size > sizeof *out) {
+        return -EINVAL;
+    }
+    memcpy(out, attr, attr->struct_size);
+    bool blocking = out->affinity == COSCHED_BLOCKING;
+    if ((unsigned)out->affinity > COSCHED_BLOCKING || out->arg_size > COSCHED_ARG_MAX || out->timeout_ns < 0 ||
+        (out->flags & ~(uint32_t)(COSCHED_PINNED | COSCHED_SKIP_IF_CANCELED)) != 0 ||
+        (blocking && (out->flags & COSCHED_PINNED) == 0) || out->stack_size > COS_STACK_BYTES_MAX / 2) {
+        return -EINVAL;
+    }
+    return 0;
+}
+
+int cos_task_make(struct cos_task **out, struct cos_exec *e, struct cos_scope *parent, uint8_t inherit, cosched_fn fn,
+                  void *arg, const cosched_attr *given)
+{
+    cosched_attr a;
+    int rc = read_attr(&a, given);
+    if (rc < 0) {
+        return rc;
+    }
+    struct cos_task *t = cos_task_alloc(e != NULL ? &e->tasks : NULL);
+    if (t == NULL) {
+        return -EAGAIN;
+    }
+    t->kind = COS_TASK_BODY;
+    t->fn = fn;
+    t->name = a.name;
+    t->flags = (uint16_t)a.flags;
+    t->affinity = a.affinity == COSCHED_INHERIT ? inherit : (uint8_t)a.affinity;
+    t->stack_kib = (uint32_t)((a.stack_size + 1023) / 1024);
+    t->group = NULL;
+    t->kids = 0;
+    cos_atomic_store(&t->refs, 0, relaxed);
+    cos_atomic_store(&t->parent, 0, relaxed);
+    uint64_t joining = 0;
+    if (a.timeout_ns > 0) {
+        t->flags |= COS_TASK_TIMEOUT;
+        joining = (uint64_t)a.timeout_ns;
+    }
+    cos_atomic_store(&t->joining, joining, relaxed);
+    if (a.arg_size > 0) {
+        t->flags |= COS_TASK_ARG_COPY;
+        memcpy(t->arg_copy, arg, a.arg_size);
+    } else {
+        t->arg = arg;
+    }
+    cos_scope_init(&t->scope, parent, 0);
+    cos_scope_retain(parent);
+    *out = t;
+    return 0;
+}
+
+int cos_task_start(struct cosched_runtime *rt, struct cos_exec *e, struct cos_task *t)
+{
+    if (t->affinity != COSCHED_BLOCKING) {
+        cos_submit(e, t);
+        return 0;
+    }
+    struct cos_scope *above = cos_atomic_load(&t->scope.parent, relaxed);
+    int rc = cos_own_thread_start(rt, t);
+    if (rc < 0) {
+        cos_scope_release(e, above);
+        cos_task_free(e != NULL ? &e->tasks : NULL, t);
+    }
+    return rc;
+}
+
+/* Nobody will join it. Before it is submitted. */
+static void start_detached(struct cos_task *t)
+{
+    uint64_t j = cos_atomic_load(&t->join, relaxed);
+    cos_atomic_store(&t->join, cos_join(cos_join_generation(j), COS_JOIN_DETACHED), relaxed);
+}
+
+static int spawn_detached(struct cos_exec *e, struct cos_task *t)
+{
+    cos_roots_add(e->rt);
+    start_detached(t);
+    int rc = cos_task_start(e->rt, e, t);
+    if (rc < 0) {
+        cos_roots_remove(e->rt);
+    }
+    return rc;
+}
+
+int cosched_spawn(cosched_task *out, cosched_fn fn, void *arg, const cosched_attr *attr)
+{
+    struct cos_exec *e;
+    struct cos_fiber *f = cos_fiber_current(&e);
+    if (f == NULL) {
+        return -EPERM;
+    }
+    struct cos_task *t;
+    struct cos_scope *parent = out != NULL ? f->scope : &e->rt->root;
+    uint8_t inherit = f->affinity == COSCHED_BLOCKING ? COSCHED_WORKER : f->affinity;
+    int rc = cos_task_make(&t, e, parent, inherit, fn, arg, attr);
+    if (rc < 0) {
+        return rc;
+    }
+    COS_COUNT(e, spawned);
+    if (out == NULL) {
+        return spawn_detached(e, t);
+    }
+    *out = cos_task_handle(t);
+    cos_kids_add(f->current, t); /* before it can end */
+    rc = t->affinity == COSCHED_BLOCKING ? cos_own_thread_start(e->rt, t) : 0;
+    if (rc < 0) {
+        cos_kids_remove(f->current, t);
+        cos_scope_release(e, parent);
+        cos_task_free(&e->tasks, t);
+        *out = (cosched_task){0, 0};
+        return rc;
+    }
+    if (t->affinity != COSCHED_BLOCKING) {
+        cos_submit(e, t);
+    }
+    return 0;
+}
+
+int cosched_runtime_post(cosched_runtime *rt, cosched_affinity to, cosched_fn fn, const void *arg, size_t arg_size)
+{
+    if (rt == NULL || fn == NULL || arg_size > COSCHED_ARG_MAX || (to != COSCHED_MAIN && to != COSCHED_WORKER)) {
+        return -EINVAL;
+    }
+    cos_roots_add(rt); /* before the look at refuse_posts: stop either sees this root or we see its refusal */
+    /* seq_cst: pairs with the seq_cst store in cosched_runtime_stop (roots then refuse here, refuse then roots there). */
+    if (cos_atomic_load(&rt->refuse_posts, seq_cst) != 0) {
+        cos_roots_remove(rt);
+        return -ESHUTDOWN;
+    }
+    struct cos_exec *e = cos_exec_current();
+    struct cos_task *t;
+    cosched_attr attr = {.struct_size = sizeof attr, .affinity = to, .arg_size = arg_size};
+    int rc = cos_task_make(&t, e, &rt->root, (uint8_t)to, fn, (void *)(uintptr_t)arg, &attr);
+    if (rc < 0) {
+        cos_roots_remove(rt);
+        return rc;
+    }
+    start_detached(t);
+    cos_atomic_add(&rt->posted, 1, relaxed);
+    cos_submit(e, t);
+    return 0;
+}
+
+/* By the parent: off its list at once, and below the root scope. Until the join word says DETACHED nobody frees the block:
+ * its end only makes it DONE. */
+static void detach_kid(struct cos_exec *e, struct cos_task *self, struct cos_task *t, uint32_t generation)
+{
+    uint64_t j = cos_join(generation, COS_JOIN_NONE);
+    if (cos_atomic_load(&t->join, acquire) == j) {
+        cos_roots_add(e->rt);
+        cos_kids_remove(self, t);
+        cos_scope_release(e, cos_scope_move(&t->scope, &e->rt->root));
+        if (cos_atomic_cas(&t->join, &j, cos_join(generation, COS_JOIN_DETACHED), acq_rel, acquire)) {
+            return;
+        }
+        cos_roots_remove(e->rt);
+        cos_kids_add(self, t);
+    }
+    cos_join_consume(e, self, t, generation); /* it has ended already; a waiting stranger keeps it instead */
+}
+
+/* By somebody the handle was given to: the parent unlists it later. */
+static void detach_stranger(struct cos_exec *e, struct cos_task *t, uint32_t generation)
+{
+    uint64_t j = cos_join(generation, COS_JOIN_NONE);
+    cos_roots_add(e->rt);
+    if (!cos_atomic_cas(&t->join, &j, cos_join(generation, COS_JOIN_DETACHED_LISTED), acq_rel, acquire)) {
+        cos_roots_remove(e->rt);
+        if (j == cos_join(generation, COS_JOIN_DONE)) {
+            cos_join_consume(e, cos_fiber_current(NULL)->current, t, generation);
+        }
+    }
+}
+
+void cosched_detach(cosched_task *task)
+{
+    struct cos_exec *e;
+    struct cos_fiber *f = cos_fiber_current(&e);
+    struct cos_task *t = cos_task_lookup(*task);
+    if (f == NULL || t == NULL) {
+        return;
+    }
+    uint32_t generation = task->generation;
+    *task = (cosched_task){0, 0};
+    if (cos_join_generation(cos_atomic_load(&t->join, acquire)) != generation) {
+        return;
+    }
+    if (cos_atomic_load(&t->parent, relaxed) == f->current->index) {
+        detach_kid(e, f->current, t, generation);
+    } else {
+        detach_stranger(e, t, generation);
+    }
+}
+
+void cosched_cancel(cosched_task task)
+{
+    struct cos_task *t = cos_task_lookup(task);
+    if (t == NULL) {
+        return;
+    }
+    cos_lock_acquire(&t->scope.lock);
+    /* A read-modify-write, acq_rel: see cos_task_recycle. The block cannot change hands while we hold its lock and have
+     * seen its generation. */
+    uint64_t j = cos_atomic_or(&t->join, 0, acq_rel);
+    if (cos_join_generation(j) == task.generation && cos_join_who(j) != COS_JOIN_DONE) {
+        cos_scope_cancel_locked(&t->scope, 0);
+    }
+    cos_lock_release(&t->scope.lock);
+}

@@ -1,0 +1,67 @@
+/* Leaving, arriving, ending (DESIGN D3). The order is law: save, leave the stack, then publish. Whoever leaves puts a
+ * commit into its header; the flow that runs next, on its own stack, performs it first of all. */
+#include "sched/switch.h"
+
+#include "sched/current.h"
+#include "sched/finish.h"
+
+/* What every flow does first when it runs again. `left` is the fiber that was on this thread just before; NULL: the loop. */
+static inline void arrive(struct cos_fiber *left)
+{
+    if (left != NULL) {
+        left->commit(cos_exec_current(), left);
+    }
+}
+
+/* Opaque to the switching functions: everything that chooses, so that nothing of it is inlined around a switch. */
+static __attribute__((noinline)) struct cos_context *choose(struct cos_exec *e)
+{
+    struct cos_fiber *to = cos_exec_pick(e);
+    e->running = to;
+    COS_COUNT(e, switches);
+    return to != NULL ? &to->ctx : &e->loop;
+}
+
+COS_SWITCHES void cos_leave(struct cos_exec *e, cos_commit_fn commit)
+{
+    struct cos_fiber *f = e->running;
+    f->commit = commit;
+    struct cos_context *to = choose(e);
+    struct cos_fiber *left = cos_context_switch(&f->ctx, to, f);
+    arrive(left);
+}
+
+static void commit_end(struct cos_exec *e, struct cos_fiber *left)
+{
+    if (left->home != NULL) {
+        e->own_done = true;
+    }
+    cos_fiber_destroy(e, left);
+}
+
+static __attribute__((noinline)) struct cos_fiber *self(void)
+{
+    return cos_exec_current()->running;
+}
+
+COS_SWITCHES void cos_fiber_entry(void *message)
+{
+    arrive(message);
+    struct cos_fiber *f = self();
+    struct cos_exec *e;
+    do {
+        cos_task_run(cos_exec_current(), f, f->base);
+        e = cos_exec_current(); /* the body may have ended on another thread */
+    } while (cos_exec_next_on(e, f));
+    f->commit = commit_end;
+    struct cos_context *to = choose(e);
+    cos_context_switch_final(&f->ctx, to, f);
+}
+
+COS_SWITCHES void cos_exec_switch_in(struct cos_exec *e, struct cos_fiber *to)
+{
+    e->running = to;
+    struct cos_fiber *left = cos_context_switch(&e->loop, &to->ctx, NULL);
+    COS_ASSERT(e->running == NULL);
+    arrive(left);
+}

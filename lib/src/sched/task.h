@@ -1,0 +1,133 @@
+/* Control blocks: what a handle names.
+ *
+ * 192 bytes each, in one range of addresses that stays reserved for the life of the process, so a stale handle or a
+ * late wake-up always reads a control block, and the generation tells it that its task is gone. A block is a task
+ * (fiber == NULL until its first run), a scope of its own (cosched_scope_begin), or a hop in flight.
+ *
+ * The join word is the life of the handle: {generation, who}. Drawing (moves of `who`):
+ *
+ *        ┌──── withdraw ────┐
+ *      NONE ── await ──▶ waiter ── end (wakes it) ──▶ DONE ── consumed ──▶ generation + 1, NONE (free)
+ *        ├──────────────── end ───────────────────────▲  └── consumed by a stranger ──▶ ZOMBIE (parent frees)
+ *        ├── detach by the parent ──▶ DETACHED ── end ──▶ free
+ *        └── detach by a stranger ──▶ DETACHED_LISTED ── end ──▶ ZOMBIE
+ *                                        └── parent unlists it ──▶ DETACHED
+ */
+#ifndef COS_SCHED_TASK_H
+#define COS_SCHED_TASK_H
+#include <cosched/cosched.h>
+
+#include "base/assert.h"
+#include "base/atomic.h"
+#include "queue/inbox.h"
+#include "queue/wait.h"
+#include "sched/scope.h"
+#include "sched/wheel.h"
+
+/* `who` in the join word, above every index. */
+#define COS_JOIN_NONE UINT32_C(0)
+#define COS_JOIN_DONE UINT32_MAX
+#define COS_JOIN_DETACHED (UINT32_MAX - 1)
+#define COS_JOIN_DETACHED_LISTED (UINT32_MAX - 2)
+#define COS_JOIN_ZOMBIE (UINT32_MAX - 3)
+
+enum cos_task_kind { COS_TASK_FREE, COS_TASK_BODY, COS_TASK_SCOPE, COS_TASK_HOP };
+
+enum { /* internal flags beside COSCHED_PINNED … */
+    COS_TASK_TIMEOUT = 0x8000,  /* `joining` holds a timeout in ns until the start */
+    COS_TASK_ARG_COPY = 0x4000 /* arg_copy holds the argument until the start */
+};
+
+struct cos_fiber;
+struct cos_exec;
+
+/* What an ending child tells: its group (sync/group.c). The call is the last access to it. */
+struct cos_group {
+    void (*child_done)(struct cos_group *g, int64_t result); /* const */
+};
+
+struct cos_task {
+    COS_ATOMIC(uint64_t) join; /* {generation:32, who:32}; see the drawing */
+    struct cos_wait wait;      /* the wait of the fiber whose base task this is */
+    union {
+        COS_ATOMIC(int64_t) result; /* from its end; relaxed, published by join */
+        void *arg;                  /* until its start */
+        uint64_t ticket;            /* hop: the wait it must claim */
+    };
+    cosched_fn fn;
+    struct cos_fiber *fiber;      /* from its start; const while it lives */
+    const char *name;             /* borrowed: static storage */
+    struct cos_group *group;      /* borrowed: outlives its children */
+    COS_ATOMIC(uint64_t) joining; /* handle of the task this one awaits, 0 none; before the start: timeout_ns */
+
+    union {
+        struct cos_inbox_node inbox; /* in an inbox, or */
+        COS_ATOMIC(uint32_t) link;   /* in the injector's overflow or a free list: at most one of them */
+    };
+    uint32_t index;          /* const */
+    uint16_t flags;          /* COSCHED_PINNED … ; const from spawn */
+    uint8_t affinity;        /* where it starts; const from spawn */
+    uint8_t kind;            /* enum cos_task_kind */
+    union {
+        uint32_t stack_kib;  /* before its start; 0: the runtime's default */
+        uint32_t timer_exec; /* whose wheel holds the timer; owner only */
+    };
+    COS_ATOMIC(uint32_t) refs;   /* explicit scopes: counted. Tasks: how many zombies may be among the kids, a hint */
+    COS_ATOMIC(uint32_t) parent; /* index of the spawner whose kids list this is in, 0 none; owner writes */
+    uint32_t kids;           /* newest child, of a circular list; owner only, like the links of the children in it */
+    uint32_t kid_older, kid_newer;
+
+    struct cos_scope scope;
+    union {
+        struct cos_timer timer;         /* the deadline of its wait; a scope's deadline */
+        char arg_copy[COSCHED_ARG_MAX]; /* before its start */
+    };
+};
+
+COS_STATIC_ASSERT(sizeof(struct cos_task) <= 208, "DESIGN D1: a task that is queued and not started stays small");
+
+/* Recycled blocks of one executor (or, under its lock, of the whole process). */
+struct cos_task_cache {
+    uint32_t head, count;
+};
+
+int cos_tasks_reserve(void);            /* once; -ENOMEM */
+uint32_t cos_tasks_capacity(void);      /* the largest tasks_max */
+void cos_tasks_limit(uint32_t tasks_max);
+uint64_t cos_tasks_in_use(void);
+
+/* Any index that was ever handed out. Const for the process. */
+struct cos_task *cos_task_at(uint32_t index);
+
+/* A block with a fresh life: join {generation, NONE}, wait over. NULL: tasks_max reached or no memory. cache NULL: threads
+ * that are no executor. */
+struct cos_task *cos_task_alloc(struct cos_task_cache *cache);
+/* The life is over: the generation moves on (handles are stale from here), the block may be reused. */
+void cos_task_free(struct cos_task_cache *cache, struct cos_task *t);
+/* The second half of free, for who moved the generation on by a read-modify-write of its own. */
+void cos_task_recycle(struct cos_task_cache *cache, struct cos_task *t);
+void cos_task_cache_flush(struct cos_task_cache *cache);
+
+static inline uint32_t cos_join_generation(uint64_t join)
+{
+    return (uint32_t)(join >> 32);
+}
+
+static inline uint32_t cos_join_who(uint64_t join)
+{
+    return (uint32_t)join;
+}
+
+static inline uint64_t cos_join(uint32_t generation, uint32_t who)
+{
+    return (uint64_t)generation << 32 | who;
+}
+
+static inline cosched_task cos_task_handle(const struct cos_task *t)
+{
+    return (cosched_task){t->index, cos_join_generation(cos_atomic_load(&t->join, relaxed))};
+}
+
+/* The block a handle names, or NULL for an index that never was. The generation is the caller's to check. */
+struct cos_task *cos_task_lookup(cosched_task handle);
+#endif

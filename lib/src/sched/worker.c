@@ -1,0 +1,154 @@
+/* The loop of a worker thread (DESIGN D7, D9): look at everything once per budget, search when there is nothing, sleep when
+ * searching found nothing. */
+#include <errno.h>
+
+#include "base/clock.h"
+#include "base/rng.h"
+#include "sched/runtime.h"
+
+#define STEAL_BATCH 32U
+
+static uint32_t steal_from(struct cos_exec *e, struct cos_exec *victim)
+{
+    if (victim == e || cos_deque_size(&victim->deque) <= 0) {
+        return 0;
+    }
+    int64_t before = cos_deque_size(&e->deque);
+    uint32_t index = cos_deque_steal_batch(&victim->deque, &e->deque, STEAL_BATCH);
+    if (index != 0) {
+        uint64_t n = 1 + (uint64_t)(cos_deque_size(&e->deque) - before);
+        cos_atomic_store(&e->count.steals, cos_atomic_load(&e->count.steals, relaxed) + n, relaxed);
+        cos_atomic_add(&victim->count.stolen_from, n, relaxed); /* the one counter that others write: rare */
+    }
+    return index;
+}
+
+/* Everything that this worker may run, neighbours' timers included. */
+static uint32_t scan(struct cos_exec *e)
+{
+    struct cosched_runtime *rt = e->rt;
+    uint32_t index = cos_injector_pop(&rt->injector);
+    if (index != 0) {
+        return index;
+    }
+    int64_t now = cos_clock_now();
+    uint32_t n = rt->workers + 1; /* MAIN's deque too: the WORKER tasks that it made */
+    uint32_t first = cos_rng_below(&e->rng, n);
+    for (uint32_t i = 0; i < n && index == 0; i++) {
+        struct cos_exec *victim = rt->execs[(first + i) % n];
+        index = steal_from(e, victim);
+        if (index == 0 && victim->kind == COS_EXEC_WORKER && cos_timers_fire(&victim->timers, now) > 0) {
+            index = cos_deque_take_top_owner(&e->deque); /* what fired was submitted here */
+        }
+    }
+    return index;
+}
+
+static void count_busy(struct cos_exec *e, int64_t now)
+{
+    uint64_t busy = cos_atomic_load(&e->count.busy_ns, relaxed) + (uint64_t)(now - e->awake_since);
+    cos_atomic_store(&e->count.busy_ns, busy, relaxed);
+    e->awake_since = now;
+}
+
+/* When this sleeper must look at timers again. One of the sleepers, the keeper, watches those of all workers, so that a busy
+ * one does not delay its neighbours' timers. */
+static int64_t sleep_until(struct cos_exec *e)
+{
+    struct cosched_runtime *rt = e->rt;
+    int64_t until = cos_timers_next(&e->timers);
+    int32_t none = -1;
+    int32_t me = (int32_t)e->id;
+    /* relaxed: a hint that spreads work; each sleeper looks after its own timers anyway. */
+    if (!cos_atomic_cas(&rt->keeper, &none, me, relaxed, relaxed) && none != me) {
+        return until;
+    }
+    for (uint32_t i = 1; i <= rt->workers; i++) {
+        int64_t next = cos_timers_next(&rt->execs[i]->timers);
+        until = next < until ? next : until;
+    }
+    return until;
+}
+
+/* True: the keeper leaves while others' timers are armed; somebody else has to watch them. */
+static bool leave_keeper(struct cos_exec *e)
+{
+    int32_t me = (int32_t)e->id;
+    if (!cos_atomic_cas(&e->rt->keeper, &me, -1, relaxed, relaxed)) {
+        return false;
+    }
+    for (uint32_t i = 1; i <= e->rt->workers; i++) {
+        if (i != e->id && cos_timers_next(&e->rt->execs[i]->timers) != INT64_MAX) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool quitting(const struct cosched_runtime *rt)
+{
+    return cos_atomic_load(&rt->quitting, acquire) != 0; /* pairs with the release in destroy */
+}
+
+/* Ends a search; the last searcher that found work wakes the next. */
+static uint32_t found(struct cos_exec *e, uint32_t index)
+{
+    struct cos_parker *p = &e->rt->parker;
+    if (cos_parker_search_end(p, index != 0)) {
+        cos_parker_notify(p);
+    }
+    if (index != 0 && leave_keeper(e)) {
+        cos_parker_notify(p);
+    }
+    return index;
+}
+
+/* Sleeps until there may be work. 0 when it must look again. */
+static uint32_t park(struct cos_exec *e)
+{
+    struct cos_parker *p = &e->rt->parker;
+    uint32_t id = e->id - 1;
+    cos_parker_prepare(p, id);
+    uint32_t index = scan(e);
+    if (index != 0 || quitting(e->rt)) {
+        cos_parker_cancel(p, id);
+        return found(e, index);
+    }
+    count_busy(e, cos_clock_now());
+    int rc = cos_parker_wait(p, id, sleep_until(e));
+    e->awake_since = cos_clock_now();
+    return rc == 0 ? found(e, scan(e)) : 0;
+}
+
+static uint32_t find_work(struct cos_exec *e)
+{
+    struct cos_parker *p = &e->rt->parker;
+    uint32_t index = cos_injector_pop(&e->rt->injector); /* once a turn, before the own deque: nobody there starves */
+    if (index == 0) {
+        index = cos_deque_take_top_owner(&e->deque);
+    }
+    if (index == 0 && cos_parker_search_begin(p)) {
+        index = found(e, scan(e));
+    }
+    return index != 0 ? index : park(e);
+}
+
+void *cos_worker_main(void *arg)
+{
+    struct cos_exec *e = arg;
+    cos_exec_thread_begin(e);
+    e->awake_since = cos_clock_now();
+    while (!quitting(e->rt)) {
+        int64_t now = cos_clock_now();
+        count_busy(e, now);
+        cos_timers_fire(&e->timers, now);
+        e->budget = COS_EXEC_BUDGET;
+        uint32_t index = find_work(e);
+        if (index != 0) {
+            e->budget--;
+            cos_exec_run(e, index);
+        }
+    }
+    cos_exec_thread_end(e);
+    return NULL;
+}
