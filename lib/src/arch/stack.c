@@ -78,13 +78,20 @@ static uint32_t magazine_slots(uint32_t class_index)
 
 /* ---- what the tools that watch memory are told ---- */
 
+#if COS_VALGRIND
+static COS_ATOMIC(bool)
+    on_valgrind; /* atomic: the same from every thread; asking costs more than a load */
+#endif
+
 static void announce_get(const struct cos_stack *stack)
 {
 #if COS_ASAN
     /* Frames that never returned left their poison. */
     __asan_unpoison_memory_region(stack->lo, (size_t)(stack->hi - stack->lo));
 #elif COS_VALGRIND
-    VALGRIND_MAKE_MEM_UNDEFINED(stack->lo, stack->hi - stack->lo);
+    if (COS_UNLIKELY(cos_atomic_load(&on_valgrind, relaxed))) {
+        VALGRIND_MAKE_MEM_UNDEFINED(stack->lo, stack->hi - stack->lo);
+    }
 #endif
     (void)stack;
 }
@@ -188,6 +195,9 @@ static void pour(uint32_t class_index, const struct cos_stack_slot *slot, int64_
 void cos_stack_cache_init(struct cos_stack_cache *cache)
 {
     memset(cache, 0, sizeof *cache);
+#if COS_VALGRIND
+    cos_atomic_store(&on_valgrind, RUNNING_ON_VALGRIND != 0, relaxed);
+#endif
     cos_lock_acquire(&depot.lock);
     cache->next = depot.caches;
     cache->link = &depot.caches;

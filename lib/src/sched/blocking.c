@@ -3,7 +3,6 @@
 #include "sched/blocking.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <time.h>
 
 #include "arch/futex.h"
@@ -12,6 +11,7 @@
 #include "sched/current.h"
 #include "sched/park.h"
 #include "sched/runtime.h"
+#include "sched/thread.h"
 
 #define THREAD_STACK_BYTES ((size_t)1024 * 1024)
 #define IDLE_SECONDS 10 /* a thread without work ends after so long: an idle process has none, and no wake-ups */
@@ -101,23 +101,6 @@ static void *pool_main(void *arg)
     return NULL;
 }
 
-/* A detached thread with every signal blocked: ordinary signals belong to the loop's thread. */
-static int start_thread(void *(*entry)(void *), void *arg)
-{
-    pthread_attr_t attr;
-    sigset_t all, before;
-    sigfillset(&all);
-    pthread_attr_init(&attr);
-    pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
-    pthread_attr_setstacksize(&attr, THREAD_STACK_BYTES);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    pthread_t thread;
-    int rc = pthread_create(&thread, &attr, entry, arg);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    pthread_attr_destroy(&attr);
-    return -rc;
-}
-
 /* 0, or the error when there is no thread at all to run it. */
 static int enqueue(struct cos_blocking *b, struct request *r)
 {
@@ -129,7 +112,7 @@ static int enqueue(struct cos_blocking *b, struct request *r)
         pthread_cond_signal(&b->work);
     } else if (b->threads < b->threads_max) {
         b->threads++;
-        rc = start_thread(pool_main, b);
+        rc = cos_thread_start(NULL, THREAD_STACK_BYTES, pool_main, b);
         if (rc < 0 && --b->threads > 0) {
             rc = 0; /* one of the others will come to it */
         }
@@ -254,7 +237,7 @@ int cos_own_thread_start(struct cosched_runtime *rt, struct cos_task *t)
         rt->execs[id] = e;
         rt->blocking.own++;
         cos_inbox_push(&e->inbox, &t->inbox);
-        rc = start_thread(own_main, e);
+        rc = cos_thread_start(NULL, THREAD_STACK_BYTES, own_main, e);
         if (rc < 0) {
             rt->execs[id] = NULL;
             rt->blocking.own--;

@@ -44,6 +44,7 @@ struct cos_exec {
     bool own_done;             /* own threads: the task has ended */
     bool steal_from_main;      /* const: there are workers, who take the WORKER tasks that MAIN makes */
     int64_t awake_since;       /* workers: for busy_ns */
+    uint64_t trimmed_slices;   /* trim.c: the work that was done when it looked last */
     _Alignas(COS_CACHE_LINE) struct cos_counters count;
 };
 

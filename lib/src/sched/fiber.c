@@ -10,13 +10,25 @@
 #include "sched/runtime.h"
 #include "sched/switch.h"
 
-#define HEADER_BYTES ((sizeof(struct cos_fiber) + 63) / 64 * 64)
+/* At the very top of each slot, first stack or segment: whose it is, for the overflow report. */
+struct stack_top {
+    uint64_t magic;
+    struct cos_fiber *fiber; /* borrowed: the one that runs, or ran last, on this slot */
+};
+
+#define MAGIC UINT64_C(0x636f736368656421)
+#define HEADER_BYTES ((sizeof(struct cos_fiber) + sizeof(struct stack_top) + 63) / 64 * 64)
 #define OWN_THREAD_BYTES ((size_t)1024 * 1024) /* a BLOCKING task calls libraries that expect a thread's stack */
 #define GROW_BYTES ((size_t)256 * 1024) /* a segment holds many frames: growth is rare */
 
 static struct cos_fiber *header_of(char *stack_hi)
 {
     return (struct cos_fiber *)(void *)(stack_hi - HEADER_BYTES);
+}
+
+static struct stack_top *top_of(char *stack_hi)
+{
+    return (struct stack_top *)(void *)(stack_hi - sizeof(struct stack_top));
 }
 
 struct cos_fiber *cos_fiber_create(struct cos_exec *e, struct cos_task *t)
@@ -33,6 +45,7 @@ struct cos_fiber *cos_fiber_create(struct cos_exec *e, struct cos_task *t)
     }
     struct cos_fiber *f = header_of(stack.hi);
     memset(f, 0, sizeof *f);
+    *top_of(stack.hi) = (struct stack_top){MAGIC, f};
     f->stack = stack;
     f->stack_lo = stack.lo;
     cos_context_make(&f->ctx, stack.lo, (char *)f, cos_fiber_entry);
@@ -83,7 +96,7 @@ static int64_t run_grown(void *arg)
     return run_chain(g->fiber, g->fn, g->arg);
 }
 
-static __attribute__((noinline)) int64_t call_on_segment(struct cos_fiber *f, cosched_fn fn, void *arg, int *error)
+static COS_SWITCHES int64_t call_on_segment(struct cos_fiber *f, cosched_fn fn, void *arg, int *error)
 {
     struct cos_stack segment;
     struct cos_exec *e;
@@ -97,7 +110,8 @@ static __attribute__((noinline)) int64_t call_on_segment(struct cos_fiber *f, co
     char *outer_lo = f->stack_lo;
     f->stack_lo = segment.lo;
     struct grown g = {f, fn, arg};
-    int64_t result = cos_context_call(&f->ctx, segment.lo, segment.hi, run_grown, &g);
+    *top_of(segment.hi) = (struct stack_top){MAGIC, f};
+    int64_t result = cos_context_call(&f->ctx, segment.lo, (char *)top_of(segment.hi), run_grown, &g);
     f->stack_lo = outer_lo;
     cos_fiber_current(&e); /* it may have come back on another thread */
     cos_stack_put(&e->stacks, &segment);
@@ -138,12 +152,13 @@ static void put_number(int fd, uint64_t n, unsigned base)
 
 void cos_fiber_describe(char *stack_hi, int fd)
 {
-    const struct cos_fiber *f = header_of(stack_hi);
-    const struct cos_task *t = f->current;
+    const struct stack_top *top = top_of(stack_hi);
+    const struct cos_task *t = top->magic == MAGIC ? top->fiber->current : NULL;
     if (t == NULL) {
-        put_text(fd, "cosched:   (not the first stack of a task: a grown segment)\n");
+        put_text(fd, "cosched:   (no task is known for this stack)\n");
         return;
     }
+    const struct cos_fiber *f = top->fiber;
     put_text(fd, "cosched:   task ");
     put_text(fd, t->name != NULL ? t->name : "(unnamed)");
     put_text(fd, " #");

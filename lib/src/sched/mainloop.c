@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "sched/current.h"
 #include "sched/runtime.h"
+#include "sched/trim.h"
 
 #define TURN_NS INT64_C(250000) /* D8: ready fibers for at most so long, then poll (I4) */
 #define HANDLES 4
@@ -98,7 +99,10 @@ bool cos_mainloop_pump(struct cosched_runtime *rt, int64_t budget_ns)
 static void arm_timer(struct cosched_runtime *rt)
 {
     struct cos_uv *u = rt->loop.uv;
+    int64_t now = cos_clock_now();
     int64_t next = cos_timers_next(&rt->main->timers);
+    int64_t trim_at = cos_trim_before_sleep(rt->main, now);
+    next = trim_at < next ? trim_at : next;
     next = u->turn_deadline < next ? u->turn_deadline : next;
     if (next == u->armed_for) {
         return;
@@ -108,7 +112,7 @@ static void arm_timer(struct cosched_runtime *rt)
         uv_timer_stop(&u->timer);
         return;
     }
-    int64_t ms = (next - cos_clock_now() + COS_NS_PER_MS - 1) / COS_NS_PER_MS;
+    int64_t ms = (next - now + COS_NS_PER_MS - 1) / COS_NS_PER_MS;
     uv_update_time(u->timer.loop);
     uv_timer_start(&u->timer, on_timer, ms > 0 ? (uint64_t)ms : 0, 0);
 }

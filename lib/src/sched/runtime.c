@@ -2,9 +2,6 @@
 #include "sched/runtime.h"
 
 #include <errno.h>
-#include <sched.h>
-#include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,6 +11,7 @@
 #include "base/clock.h"
 #include "sched/cpus.h"
 #include "sched/current.h"
+#include "sched/thread.h"
 
 static COS_ATOMIC(struct cosched_runtime *) the_runtime; /* release when complete, acquire by readers */
 
@@ -107,16 +105,12 @@ static struct cos_exec *make_exec(struct cosched_runtime *rt, enum cos_exec_kind
 
 static int start_workers(struct cosched_runtime *rt)
 {
-    sigset_t all, before;
-    sigfillset(&all);
     int rc = 0;
-    pthread_sigmask(SIG_SETMASK, &all, &before); /* ordinary signals belong to the loop's thread */
     for (uint32_t i = 0; i < rt->workers && rc == 0; i++) {
-        rc = pthread_create(&rt->worker_threads[i], NULL, cos_worker_main, rt->execs[i + 1]);
+        rc = cos_thread_start(&rt->worker_threads[i], 0, cos_worker_main, rt->execs[i + 1]);
         rt->worker_threads_started += rc == 0 ? 1 : 0;
     }
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    return -rc;
+    return rc;
 }
 
 static void join_workers(struct cosched_runtime *rt)
@@ -149,6 +143,7 @@ static int init_parts(struct cosched_runtime *rt, const cosched_config *c)
     cos_parker_init(&rt->parker, rt->workers);
     cos_doorbell_init(&rt->bell);
     cos_atomic_store(&rt->keeper, -1, relaxed);
+    cos_atomic_store(&rt->trim_at, INT64_MAX, relaxed);
     for (uint32_t i = 0; i <= rt->workers; i++) {
         if (make_exec(rt, i == 0 ? COS_EXEC_MAIN : COS_EXEC_WORKER, i) == NULL) {
             return -ENOMEM;

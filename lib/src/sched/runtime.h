@@ -30,6 +30,7 @@ struct cosched_runtime {
     struct cos_parker parker;
     struct cos_doorbell bell; /* MAIN sleeps in its poll */
     COS_ATOMIC(int32_t) keeper;        /* id of the parked worker that watches all timers, -1 none */
+    COS_ATOMIC(int64_t) trim_at;       /* when idle stacks are looked at again; INT64_MAX never */
     COS_ATOMIC(uint32_t) quitting;     /* workers leave their loops (release; acquire in the loops) */
     COS_ATOMIC(uint32_t) main_adopted; /* some thread is MAIN */
     COS_ATOMIC(uint32_t) refuse_posts; /* after stop */

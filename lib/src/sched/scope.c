@@ -6,15 +6,6 @@
 
 #define LINK_DEPTH 32
 
-void cos_scope_init(struct cos_scope *s, struct cos_scope *parent, uint32_t flags)
-{
-    cos_atomic_store(&s->flags, flags, relaxed);
-    cos_atomic_store(&s->parent, parent, relaxed);
-    cos_list_init(&s->children);
-    cos_list_init(&s->sibling);
-    cos_atomic_store(&s->ticket, 0, relaxed);
-}
-
 /* Locks the parent of s. The parent may change until its lock is held (detach moves a task to the root). */
 static struct cos_scope *lock_parent(struct cos_scope *s)
 {
@@ -165,21 +156,16 @@ void cos_scope_cancel(struct cos_scope *s, uint32_t why)
     cos_lock_release(&s->lock);
 }
 
-bool cos_scope_canceled(const struct cos_scope *s)
+bool cos_scope_canceled_above(const struct cos_scope *s)
 {
-    for (;;) {
+    /* acquire: pairs with the release of whoever made or moved s. */
+    while ((s = cos_atomic_load(&s->parent, acquire)) != NULL) {
         uint32_t flags = cos_atomic_load(&s->flags, acquire);
-        if ((flags & COS_SCOPE_CANCELED) != 0) {
-            return true;
-        }
-        if ((flags & (COS_SCOPE_LINKED | COS_SCOPE_SHIELD)) != 0) {
-            return false;
-        }
-        s = cos_atomic_load(&s->parent, acquire);
-        if (s == NULL) {
-            return false;
+        if ((flags & (COS_SCOPE_CANCELED | COS_SCOPE_LINKED | COS_SCOPE_SHIELD)) != 0) {
+            return (flags & COS_SCOPE_CANCELED) != 0;
         }
     }
+    return false;
 }
 
 bool cos_scope_watch(struct cos_scope *s, uint64_t ticket)

@@ -37,7 +37,14 @@ struct cos_scope {
 };
 
 /* Leaves the lock alone: a canceler with a stale handle may hold it for a moment. Fresh memory is zeroed. */
-void cos_scope_init(struct cos_scope *s, struct cos_scope *parent, uint32_t flags);
+static inline void cos_scope_init(struct cos_scope *s, struct cos_scope *parent, uint32_t flags)
+{
+    cos_atomic_store(&s->flags, flags, relaxed);
+    cos_atomic_store(&s->parent, parent, relaxed);
+    cos_list_init(&s->children);
+    cos_list_init(&s->sibling);
+    cos_atomic_store(&s->ticket, 0, relaxed);
+}
 
 /* Makes cancellation from above reach this scope. Any thread, while the scope is alive. Inherits a cancellation. */
 void cos_scope_link(struct cos_scope *s);
@@ -52,7 +59,17 @@ void cos_scope_cancel(struct cos_scope *s, uint32_t why); /* why: 0 or COS_SCOPE
 void cos_scope_cancel_locked(struct cos_scope *s, uint32_t why); /* under s->lock, which stays held */
 
 /* Is it cancelled? Looks upward as far as it is not linked. Only from the task that stands in it. */
-bool cos_scope_canceled(const struct cos_scope *s);
+bool cos_scope_canceled_above(const struct cos_scope *s);
+
+static inline bool cos_scope_canceled(const struct cos_scope *s)
+{
+    /* acquire: pairs with the release in link_one; LINKED comes with what was inherited. */
+    uint32_t flags = cos_atomic_load(&s->flags, acquire);
+    if ((flags & (COS_SCOPE_CANCELED | COS_SCOPE_LINKED | COS_SCOPE_SHIELD)) != 0) {
+        return (flags & COS_SCOPE_CANCELED) != 0;
+    }
+    return cos_scope_canceled_above(s);
+}
 
 /* Before a wait: announce its ticket, so that a cancel finds it. True: cancelled already, do not wait. */
 bool cos_scope_watch(struct cos_scope *s, uint64_t ticket);

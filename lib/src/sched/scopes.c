@@ -20,14 +20,7 @@ static struct cos_task *block_of(struct cos_scope *s)
     return COS_CONTAINER_OF(s, struct cos_task, scope);
 }
 
-void cos_scope_retain(struct cos_scope *s)
-{
-    if ((cos_atomic_load(&s->flags, relaxed) & COS_SCOPE_NODE) != 0) {
-        cos_atomic_add(&block_of(s)->refs, 1, relaxed); /* relaxed: the caller holds one */
-    }
-}
-
-void cos_scope_release(struct cos_exec *e, struct cos_scope *s)
+void cos_scope_release_block(struct cos_exec *e, struct cos_scope *s)
 {
     while (s != NULL && (cos_atomic_load(&s->flags, relaxed) & COS_SCOPE_NODE) != 0) {
         struct cos_task *block = block_of(s);

@@ -15,8 +15,9 @@
 #define BATCH 64U
 #define CACHE_MAX 256U
 
+struct cos_task *cos_task_blocks;
+
 static struct {
-    struct cos_task *blocks; /* const after cos_tasks_reserve */
     struct cos_lock lock;    /* guards the rest */
     uint32_t used;           /* blocks ever handed out: 1 … used */
     uint32_t limit;
@@ -28,15 +29,15 @@ static COS_ATOMIC(uint32_t) used_published; /* for lookups: release after a bloc
 
 int cos_tasks_reserve(void)
 {
-    if (slab.blocks != NULL) {
+    if (cos_task_blocks != NULL) {
         return 0;
     }
-    size_t bytes = (size_t)(CAPACITY + 1) * sizeof *slab.blocks;
+    size_t bytes = (size_t)(CAPACITY + 1) * sizeof *cos_task_blocks;
     void *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (p == MAP_FAILED) {
         return -ENOMEM;
     }
-    slab.blocks = p;
+    cos_task_blocks = p;
     slab.limit = CAPACITY;
     return 0;
 }
@@ -61,11 +62,6 @@ uint64_t cos_tasks_in_use(void)
     return n;
 }
 
-struct cos_task *cos_task_at(uint32_t index)
-{
-    return &slab.blocks[index];
-}
-
 struct cos_task *cos_task_lookup(cosched_task handle)
 {
     /* acquire: pairs with the release in take_new. */
@@ -79,7 +75,7 @@ static uint32_t take_new(void)
     if (slab.used - slab.retired >= slab.limit || slab.used >= CAPACITY) {
         return 0;
     }
-    struct cos_task *t = &slab.blocks[++slab.used];
+    struct cos_task *t = &cos_task_blocks[++slab.used];
     t->index = slab.used;
     cos_atomic_store(&t->join, cos_join(1, COS_JOIN_NONE), relaxed);
     cos_atomic_store(&used_published, slab.used, release);

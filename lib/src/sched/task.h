@@ -96,8 +96,13 @@ uint32_t cos_tasks_capacity(void);      /* the largest tasks_max */
 void cos_tasks_limit(uint32_t tasks_max);
 uint64_t cos_tasks_in_use(void);
 
+extern struct cos_task *cos_task_blocks; /* const after cos_tasks_reserve */
+
 /* Any index that was ever handed out. Const for the process. */
-struct cos_task *cos_task_at(uint32_t index);
+static inline struct cos_task *cos_task_at(uint32_t index)
+{
+    return &cos_task_blocks[index];
+}
 
 /* A block with a fresh life: join {generation, NONE}, wait over. NULL: tasks_max reached or no memory. cache NULL: threads
  * that are no executor. */

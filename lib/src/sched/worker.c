@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/rng.h"
 #include "sched/runtime.h"
+#include "sched/trim.h"
 
 #define STEAL_BATCH 32U
 
@@ -53,16 +54,18 @@ static void count_busy(struct cos_exec *e, int64_t now)
 
 /* When this sleeper must look at timers again. One of the sleepers, the keeper, watches those of all workers, so that a busy
  * one does not delay its neighbours' timers. */
-static int64_t sleep_until(struct cos_exec *e)
+static int64_t sleep_until(struct cos_exec *e, int64_t now)
 {
     struct cosched_runtime *rt = e->rt;
     int64_t until = cos_timers_next(&e->timers);
+    int64_t trim_at = cos_trim_before_sleep(e, now);
     int32_t none = -1;
     int32_t me = (int32_t)e->id;
     /* relaxed: a hint that spreads work; each sleeper looks after its own timers anyway. */
     if (!cos_atomic_cas(&rt->keeper, &none, me, relaxed, relaxed) && none != me) {
         return until;
     }
+    until = trim_at < until ? trim_at : until;
     for (uint32_t i = 1; i <= rt->workers; i++) {
         int64_t next = cos_timers_next(&rt->execs[i]->timers);
         until = next < until ? next : until;
@@ -114,8 +117,9 @@ static uint32_t park(struct cos_exec *e)
         cos_parker_cancel(p, id);
         return found(e, index);
     }
-    count_busy(e, cos_clock_now());
-    int rc = cos_parker_wait(p, id, sleep_until(e));
+    int64_t now = cos_clock_now();
+    count_busy(e, now);
+    int rc = cos_parker_wait(p, id, sleep_until(e, now));
     e->awake_since = cos_clock_now();
     return rc == 0 ? found(e, scan(e)) : 0;
 }

@@ -1,0 +1,101 @@
+/* Listening and accepting. A connection is taken out of the backlog only when everything it needs is at hand. */
+#include <cosched/io.h>
+
+#include <errno.h>
+
+#include "base/alloc.h"
+#include "io/stream.h"
+#include "io/sys.h"
+#include "io/watch.h"
+
+struct cosched_listener {
+    struct cos_watch watch; /* first; its read side is used */
+};
+
+static int listener_create(cosched_listener **out, int fd)
+{
+    struct cosched_listener *l = cos_alloc(sizeof *l);
+    if (l == NULL) {
+        return -ENOMEM;
+    }
+    cos_watch_init(&l->watch, fd, true);
+    *out = l;
+    return 0;
+}
+
+int cosched_listen_unix(cosched_listener **out, const char *path, mode_t mode, int backlog)
+{
+    *out = NULL;
+    struct sockaddr_un at;
+    int rc = cos_io_allowed();
+    rc = rc == 0 ? cos_sys_address(&at, path) : rc;
+    int fd = rc == 0 ? cos_sys_socket() : rc;
+    if (fd < 0) {
+        return fd;
+    }
+    rc = listener_create(out, fd); /* first, so that nothing can fail once the path exists */
+    rc = rc == 0 ? cos_sys_listen(fd, &at, mode, backlog) : rc;
+    if (rc < 0) {
+        cos_sys_close(fd);
+        cos_free(*out);
+        *out = NULL;
+    }
+    return rc;
+}
+
+int cosched_listen_fd(cosched_listener **out, int fd)
+{
+    *out = NULL;
+    int rc = cos_io_allowed();
+    rc = rc == 0 ? cos_sys_is_listening(fd) : rc;
+    rc = rc == 0 ? cos_sys_set_nonblocking(fd) : rc;
+    rc = rc == 0 ? cos_sys_set_cloexec(fd) : rc;
+    return rc == 0 ? listener_create(out, fd) : rc;
+}
+
+/* A descriptor, or why not. */
+static int accept_until(struct cos_op *op, int listening, int64_t deadline)
+{
+    int rc = 0;
+    for (;;) {
+        if (cos_op_is_shut(op)) {
+            return -ECANCELED;
+        }
+        cos_op_breathe(op, deadline);
+        int fd = cos_sys_accept(listening);
+        if (fd != -EAGAIN) {
+            return fd;
+        }
+        if (rc < 0) {
+            return rc;
+        }
+        rc = cos_watch_wait(op, deadline); /* after a timeout, one more try: what had come by then wins */
+    }
+}
+
+int cosched_accept(cosched_listener *l, cosched_stream **out, int64_t deadline)
+{
+    struct cos_op op;
+    *out = NULL;
+    int rc = cos_op_begin(&op, &l->watch.source, COS_READ_SIDE);
+    if (rc < 0) {
+        return rc;
+    }
+    struct cosched_stream *s = cos_alloc(sizeof *s);
+    int fd = s != NULL ? accept_until(&op, l->watch.fd, deadline) : -ENOMEM;
+    if (fd >= 0) {
+        cos_watch_init(&s->watch, fd, true);
+        *out = s;
+    } else {
+        cos_free(s);
+    }
+    cos_op_end(&op);
+    return fd < 0 ? fd : 0;
+}
+
+void cosched_listener_close(cosched_listener *l)
+{
+    if (l != NULL) {
+        cos_source_close(&l->watch.source);
+    }
+}

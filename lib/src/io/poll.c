@@ -1,0 +1,62 @@
+/* cosched_poll: a watch for the length of one call, on a descriptor of the caller's. What is ready already needs none:
+ * poll(2) is asked first, and it answers for regular files, too, which epoll refuses. */
+#include "io/poll.h"
+
+#include <errno.h>
+
+#include "base/alloc.h"
+#include "io/sys.h"
+#include "io/watch.h"
+
+#define STREAK 64 /* ready at once so many times, by anybody: let others run */
+
+static COS_ATOMIC(uint32_t) at_once; /* a hint */
+
+static int ready_or_wait(struct cos_watch *w, int events, int64_t deadline)
+{
+    struct cos_op op;
+    /* One side does for both kinds: nobody else knows this watch. */
+    int rc = cos_op_begin(&op, &w->source, COS_READ_SIDE);
+    if (rc < 0) {
+        cos_source_close(&w->source);
+        return rc;
+    }
+    int ready = 0;
+    while (rc == 0 && ready == 0) {
+        rc = cos_watch_wait_for(&op, events, deadline);
+        ready = cos_sys_ready(w->fd, events); /* after a timeout, too: what had come by then wins */
+    }
+    cos_source_close(&w->source); /* the end disposes of it, on MAIN */
+    cos_op_end(&op);
+    return ready != 0 ? ready : rc;
+}
+
+int cos_poll_wait(int fd, int events, int64_t deadline)
+{
+    int ready = cos_sys_ready(fd, events);
+    if (ready != 0) {
+        if (ready > 0 && deadline != COSCHED_NOW && cos_atomic_add(&at_once, 1, relaxed) % STREAK == STREAK - 1) {
+            cosched_yield();
+        }
+        return ready;
+    }
+    if (cos_io_expired(deadline)) {
+        return -ETIMEDOUT;
+    }
+    struct cos_watch *w = cos_alloc(sizeof *w);
+    if (w == NULL) {
+        return -ENOMEM;
+    }
+    cos_watch_init(w, fd, false);
+    return ready_or_wait(w, events, deadline);
+}
+
+int cosched_poll(int fd, int events, int64_t deadline)
+{
+    int rc = cos_io_allowed();
+    if (rc == 0 && (events == 0 || (events & ~(COSCHED_READABLE | COSCHED_WRITABLE)) != 0)) {
+        rc = -EINVAL;
+    }
+    rc = rc == 0 ? cos_sys_set_nonblocking(fd) : rc;
+    return rc == 0 ? cos_poll_wait(fd, events, deadline) : rc;
+}
