@@ -253,7 +253,8 @@ typedef struct {
 /* Counters only grow; levels are read one by one without stopping anything, so they may disagree by a few. */
 typedef struct {
     size_t struct_size;
-    uint64_t tasks_live, tasks_peak, spawned, completed;
+    uint64_t tasks_live, spawned, completed;
+    uint64_t tasks_peak; /* the most that a call of this function has seen alive */
     uint64_t switches, calls_stack_grown, yields;
     uint64_t hops_to_worker, hops_to_main;
     uint64_t main_ready, main_inbox, main_slices, main_polls, main_busy_ns;

@@ -6,21 +6,31 @@
 
 #include "sched/runtime.h"
 
-static uint64_t get(const COS_ATOMIC(uint64_t) *counter)
+static uint64_t get(const COS_ATOMIC(uint64_t) * counter)
 {
     return cos_atomic_load(counter, relaxed); /* counters carry no data */
 }
 
-static void add_exec(cosched_stats *s, const struct cos_exec *e)
+/* Own threads included: those that run, and the sum of those that have ended. */
+static void add_totals(cosched_stats *s, struct cosched_runtime *rt)
 {
-    s->spawned += get(&e->count.spawned);
-    s->completed += get(&e->count.completed);
-    s->switches += get(&e->count.switches);
-    s->calls_stack_grown += get(&e->count.grown);
-    s->yields += get(&e->count.yields);
-    s->hops_to_worker += get(&e->count.hops_to_worker);
-    s->hops_to_main += get(&e->count.hops_to_main);
-    s->timers += get(&e->timers.armed);
+    struct cos_counters sum;
+    pthread_mutex_lock(&rt->blocking.mutex); /* own threads come and go under it */
+    sum = rt->gone;
+    for (uint32_t i = 0; i < COS_EXECS_MAX; i++) {
+        if (rt->execs[i] != NULL) {
+            cos_counters_add(&sum, &rt->execs[i]->count);
+            s->timers += get(&rt->execs[i]->timers.armed);
+        }
+    }
+    pthread_mutex_unlock(&rt->blocking.mutex);
+    s->spawned = get(&rt->posted) + get(&sum.spawned);
+    s->completed = get(&sum.completed);
+    s->switches = get(&sum.switches);
+    s->calls_stack_grown = get(&sum.grown);
+    s->yields = get(&sum.yields);
+    s->hops_to_worker = get(&sum.hops_to_worker);
+    s->hops_to_main = get(&sum.hops_to_main);
 }
 
 static void add_worker(cosched_worker_stats *w, const struct cosched_runtime *rt, uint32_t i)
@@ -67,12 +77,9 @@ int cosched_stats_get(cosched_runtime *rt, cosched_stats *out)
         return -EINVAL;
     }
     cosched_stats s = {.struct_size = size, .workers = rt->workers};
-    s.spawned = get(&rt->posted);
-    for (uint32_t i = 0; i <= rt->workers; i++) {
-        add_exec(&s, rt->execs[i]);
-        if (i > 0) {
-            add_worker(&s.worker[i - 1], rt, i - 1);
-        }
+    add_totals(&s, rt);
+    for (uint32_t i = 0; i < rt->workers; i++) {
+        add_worker(&s.worker[i], rt, i);
     }
     add_main(&s, rt);
     struct cos_injector_counts counts;
@@ -82,6 +89,11 @@ int cosched_stats_get(cosched_runtime *rt, cosched_stats *out)
     s.injector_popped = counts.popped;
     s.injector_overflowed = counts.overflowed;
     s.tasks_live = s.spawned > s.completed ? s.spawned - s.completed : 0;
+    s.tasks_peak = get(&rt->tasks_peak);
+    if (s.tasks_live > s.tasks_peak) {
+        s.tasks_peak = s.tasks_live;
+        cos_atomic_store(&rt->tasks_peak, s.tasks_peak, relaxed);
+    }
     add_memory(&s);
     cos_blocking_levels(&rt->blocking, &s.blocking_threads, &s.blocking_queued);
     memcpy(out, &s, size);

@@ -56,21 +56,16 @@ int cosched_listen_fd(cosched_listener **out, int fd)
 /* A descriptor, or why not. */
 static int accept_until(struct cos_op *op, int listening, int64_t deadline)
 {
-    int rc = 0;
-    for (;;) {
-        if (cos_op_is_shut(op)) {
-            return -ECANCELED;
-        }
+    int rc;
+    do {
         cos_op_breathe(op, deadline);
-        int fd = cos_sys_accept(listening);
-        if (fd != -EAGAIN) {
-            return fd;
-        }
-        if (rc < 0) {
+        rc = cos_op_is_shut(op) ? -ECANCELED : cos_sys_accept(listening);
+        if (rc != -EAGAIN) {
             return rc;
         }
-        rc = cos_watch_wait(op, deadline); /* after a timeout, one more try: what had come by then wins */
-    }
+        rc = cos_watch_wait(op, UV_READABLE, deadline);
+    } while (rc == 0);
+    return rc;
 }
 
 int cosched_accept(cosched_listener *l, cosched_stream **out, int64_t deadline)

@@ -5,8 +5,12 @@
 #include <errno.h>
 
 #include "base/alloc.h"
+#include "base/assert.h"
 #include "io/sys.h"
 #include "io/watch.h"
+
+COS_STATIC_ASSERT((int)COSCHED_READABLE == (int)UV_READABLE && (int)COSCHED_WRITABLE == (int)UV_WRITABLE,
+                  "uv's events are ours");
 
 #define STREAK 64 /* ready at once so many times, by anybody: let others run */
 
@@ -22,13 +26,13 @@ static int ready_or_wait(struct cos_watch *w, int events, int64_t deadline)
         return rc;
     }
     int ready = 0;
-    while (rc == 0 && ready == 0) {
-        rc = cos_watch_wait_for(&op, events, deadline);
-        ready = cos_sys_ready(w->fd, events); /* after a timeout, too: what had come by then wins */
+    while (ready == 0) {
+        rc = cos_watch_wait(&op, events, deadline);
+        ready = rc < 0 ? rc : cos_sys_ready(w->fd, events);
     }
     cos_source_close(&w->source); /* the end disposes of it, on MAIN */
     cos_op_end(&op);
-    return ready != 0 ? ready : rc;
+    return ready;
 }
 
 int cos_poll_wait(int fd, int events, int64_t deadline)

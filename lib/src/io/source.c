@@ -76,7 +76,7 @@ int cos_io_allowed(void)
     if (f == NULL || (f->pinned && !cos_is_here(e, f, COSCHED_MAIN))) {
         return -EPERM;
     }
-    return cos_scope_canceled(f->scope) ? -ECANCELED : 0;
+    return cos_scope_canceled(f->scope, &f->base->scope) ? -ECANCELED : 0;
 }
 
 bool cos_io_expired(int64_t deadline)

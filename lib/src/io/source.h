@@ -34,6 +34,7 @@ struct cos_op {
     struct cos_source *source; /* borrowed until end: the claim keeps it */
     struct cos_fiber *fiber;   /* the task's */
     enum cos_side side;
+    int why;      /* what ended its wait: one more try, then this is the answer. 0: nothing yet */
     uint8_t home; /* the affinity to return to */
 };
 
@@ -57,7 +58,7 @@ int cos_op_begin(struct cos_op *op, struct cos_source *s, enum cos_side side);
  * deadline is COSCHED_NOW. */
 void cos_op_breathe(struct cos_op *op, int64_t deadline);
 void cos_op_to_main(struct cos_op *op);
-/* On MAIN: waits until this side is woken. 0, -ETIMEDOUT, -ECANCELED. */
+/* On MAIN: waits until this side is woken. 0; -ETIMEDOUT, -ECANCELED. */
 int cos_op_wait(struct cos_op *op, int64_t deadline);
 bool cos_op_is_shut(const struct cos_op *op);
 /* Releases the claim, and returns to where the task came from. */

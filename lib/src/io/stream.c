@@ -74,24 +74,22 @@ int64_t cosched_read(cosched_stream *s, void *buffer, size_t size, int64_t deadl
         return rc;
     }
     int64_t got;
-    for (;;) {
+    do {
         cos_op_breathe(&op, deadline);
         got = cos_sys_recv(s->watch.fd, buffer, size);
-        if (got != -EAGAIN) {
-            break;
+        if (got == -EAGAIN) {
+            rc = cos_watch_wait(&op, UV_READABLE, deadline);
+            got = rc < 0 ? rc : -EAGAIN;
         }
-        if (rc < 0) {
-            got = rc;
-            break;
-        }
-        rc = cos_watch_wait(&op, deadline);
-        if (rc < 0 && cos_op_is_shut(&op)) {
-            got = -ECANCELED;
-            break;
-        }
-    }
+    } while (got == -EAGAIN);
     cos_op_end(&op);
     return got;
+}
+
+/* Between two parts: a wait that failed was granted one more try, and a shut ends the conversation here. */
+static int write_may_go_on(const struct cos_op *op)
+{
+    return op->why < 0 ? op->why : cos_op_is_shut(op) ? -ECANCELED : 0;
 }
 
 int64_t cosched_write(cosched_stream *s, const void *buffer, size_t size, int64_t deadline)
@@ -102,22 +100,18 @@ int64_t cosched_write(cosched_stream *s, const void *buffer, size_t size, int64_
         return rc;
     }
     size_t sent = 0;
-    while (sent < size && !cos_op_is_shut(&op)) {
+    while (rc == 0 && sent < size) {
         cos_op_breathe(&op, deadline);
         int64_t n = cos_sys_send(s->watch.fd, (const char *)buffer + sent, size - sent);
         if (n >= 0) {
             sent += (size_t)n;
-            continue;
+            rc = sent < size ? write_may_go_on(&op) : 0;
+        } else {
+            rc = n == -EAGAIN ? cos_watch_wait(&op, UV_WRITABLE, deadline) : (int)n;
         }
-        if (n != -EAGAIN || rc < 0) {
-            rc = n != -EAGAIN ? (int)n : rc;
-            break;
-        }
-        rc = cos_watch_wait(&op, deadline);
     }
-    int64_t result = sent == size ? (int64_t)size : rc < 0 ? rc : -ECANCELED;
     cos_op_end(&op);
-    return result;
+    return rc < 0 ? rc : (int64_t)size;
 }
 
 int cosched_stream_fileno(const cosched_stream *s)

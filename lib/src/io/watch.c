@@ -8,8 +8,6 @@
 #include "io/sys.h"
 #include "sched/mainloop.h"
 
-COS_STATIC_ASSERT(UV_READABLE == 1 << COS_READ_SIDE && UV_WRITABLE == 1 << COS_WRITE_SIDE, "a side's event is its bit");
-
 static void on_poll(uv_poll_t *poll, int status, int events);
 
 static struct cos_watch *watch_of(struct cos_source *s)
@@ -40,7 +38,7 @@ void cos_watch_init(struct cos_watch *w, int fd, bool owns_fd)
 {
     cos_source_init(&w->source, dispose);
     w->opened = false;
-    w->armed = 0;
+    w->armed = w->wants[COS_READ_SIDE] = w->wants[COS_WRITE_SIDE] = 0;
     w->fd = fd;
     w->owns_fd = owns_fd;
 }
@@ -63,8 +61,8 @@ static void on_poll(uv_poll_t *poll, int status, int events)
     }
     int keep = w->armed;
     for (int side = 0; side < COS_SIDES; side++) {
-        if ((events & 1 << side) != 0 && !cos_source_wake(&w->source, (enum cos_side)side)) {
-            keep &= ~(1 << side);
+        if ((events & w->wants[side]) != 0 && !cos_source_wake(&w->source, (enum cos_side)side)) {
+            keep &= ~w->wants[side];
         }
     }
     if (keep != w->armed) {
@@ -121,12 +119,20 @@ static int arm(struct cos_watch *w, int events)
     return rc;
 }
 
-int cos_watch_wait(struct cos_op *op, int64_t deadline)
+int cos_watch_wait(struct cos_op *op, int events, int64_t deadline)
 {
+    struct cos_watch *w = watch_of(op->source);
+    if (op->why < 0) {
+        return op->why;
+    }
     if (cos_io_expired(deadline)) {
-        return -ETIMEDOUT;
+        return -ETIMEDOUT; /* it was tried a moment ago */
     }
     cos_op_to_main(op);
-    int rc = arm(watch_of(op->source), 1 << op->side);
-    return rc < 0 ? rc : cos_op_wait(op, deadline);
+    w->wants[op->side] = events;
+    op->why = arm(w, events);
+    if (op->why == 0) {
+        op->why = cos_op_wait(op, deadline);
+    }
+    return cos_op_is_shut(op) ? -ECANCELED : 0;
 }

@@ -11,9 +11,10 @@
 
 struct cos_watch {
     struct cos_source source;
-    uv_poll_t poll; /* MAIN only, like the next two */
+    uv_poll_t poll; /* MAIN only, like the next three */
     bool opened;    /* poll is initialised: it must be closed before this memory goes */
     int armed;      /* UV_READABLE, UV_WRITABLE: what uv reports now */
+    int wants[COS_SIDES]; /* what wakes each side, since it waited first */
     int fd;         /* const */
     bool owns_fd;   /* const: closed with the watch */
 };
@@ -21,7 +22,8 @@ struct cos_watch {
 /* w is the first member of a block from cos_alloc, which is freed when the watch has been disposed of. */
 void cos_watch_init(struct cos_watch *w, int fd, bool owns_fd);
 
-/* Waits until the operation's side may be ready. 0: try again; -ETIMEDOUT, -ECANCELED; -EBUSY: somebody waits for the
- * same descriptor by other means; -ENOMEM … Afterwards the task is on MAIN, unless the deadline had passed before. */
-int cos_watch_wait(struct cos_op *op, int64_t deadline);
+/* After a try in vain: waits until one of the events may be there. 0: try again. A wait that fails answers 0, too, so that
+ * what had come by then wins; the reason is the answer of the next call: -ETIMEDOUT, -ECANCELED (at once when the source
+ * was shut), -EBUSY (somebody else waits for this descriptor), -ENOMEM … */
+int cos_watch_wait(struct cos_op *op, int events, int64_t deadline);
 #endif

@@ -35,11 +35,11 @@
  * Rejected: a bottom that is stored after top was read (the plain stack order): tests/explore kills it. */
 #include "queue/deque.h"
 
-#include "base/alloc.h"
-
 #include <errno.h>
 #include <stddef.h>
 #include <string.h>
+
+#include "base/alloc.h"
 
 static struct cos_deque_ring *ring_create(int64_t capacity)
 {
@@ -71,7 +71,8 @@ void cos_deque_fini(struct cos_deque *d)
     if (d == NULL) {
         return;
     }
-    struct cos_deque_ring *ring = cos_atomic_load(&d->ring, relaxed); /* relaxed: no other thread is left */
+    struct cos_deque_ring *ring =
+        cos_atomic_load(&d->ring, relaxed); /* relaxed: no other thread is left */
     while (ring != NULL) {
         struct cos_deque_ring *older = ring->retired;
         cos_free(ring);
@@ -100,9 +101,10 @@ int cos_deque_reserve_owner(struct cos_deque *d, int64_t n)
         if (bigger == NULL) {
             return -ENOMEM;
         }
-        for (int64_t p = t; p < b; p++) { /* relaxed: own stores, published by the ring pointer and by bottom */
-            cos_atomic_store(&bigger->cell[p & bigger->mask], cos_atomic_load(&ring->cell[p & ring->mask], relaxed),
-                             relaxed);
+        for (int64_t p = t; p < b;
+             p++) { /* relaxed: own stores, published by the ring pointer and by bottom */
+            cos_atomic_store(&bigger->cell[p & bigger->mask],
+                             cos_atomic_load(&ring->cell[p & ring->mask], relaxed), relaxed);
         }
         bigger->retired = ring;
         /* release: pairs with the acquire of ring in cos_deque_steal; publishes mask and the copied cells. */
@@ -148,8 +150,10 @@ uint32_t cos_deque_take_top_owner(struct cos_deque *d)
 
 enum cos_steal cos_deque_steal(struct cos_deque *d, uint32_t *out)
 {
-    int64_t t = cos_atomic_load(&d->top, relaxed); /* relaxed: ordered before bottom by the heavy fence */
-    if (t >= cos_atomic_load(&d->bottom, relaxed)) { /* relaxed: a hint; a parking worker fences before it looks */
+    int64_t t =
+        cos_atomic_load(&d->top, relaxed); /* relaxed: ordered before bottom by the heavy fence */
+    if (t >= cos_atomic_load(&d->bottom,
+                             relaxed)) { /* relaxed: a hint; a parking worker fences before it looks */
         return COS_STEAL_EMPTY;
     }
     /* The thief's half of the handshake: top is read, then every owner passes a full fence, then bottom is
@@ -162,7 +166,8 @@ enum cos_steal cos_deque_steal(struct cos_deque *d, uint32_t *out)
     }
     /* acquire: pairs with the release of ring in reserve_owner. Not before bottom: see the head comment. */
     struct cos_deque_ring *ring = cos_atomic_load(&d->ring, acquire);
-    uint32_t v = cos_atomic_load(&ring->cell[t & ring->mask], relaxed); /* relaxed: bottom published it */
+    uint32_t v =
+        cos_atomic_load(&ring->cell[t & ring->mask], relaxed); /* relaxed: bottom published it */
     /* release: pairs with the acquire of top in reserve_owner: the cell was read before it may be reused. */
     if (!cos_atomic_cas(&d->top, &t, t + 1, release, relaxed)) {
         return COS_STEAL_LOST;

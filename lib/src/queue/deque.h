@@ -8,15 +8,15 @@
  * Entries are indices of control blocks; 0 means none. Positions are signed 64-bit and never wrap. */
 #ifndef COS_QUEUE_DEQUE_H
 #define COS_QUEUE_DEQUE_H
+#include <stdint.h>
+
 #include "arch/fence.h"
 #include "base/assert.h"
 #include "base/atomic.h"
 
-#include <stdint.h>
-
 enum cos_steal {
     COS_STEAL_EMPTY, /* nothing there */
-    COS_STEAL_LOST,  /* another thread was faster: there may be more, back off and try elsewhere first */
+    COS_STEAL_LOST, /* another thread was faster: there may be more, back off and try elsewhere first */
     COS_STEAL_TAKEN, /* *out is yours */
 };
 
@@ -37,7 +37,8 @@ struct cos_deque {
     _Alignas(COS_DEQUE_APART) COS_ATOMIC(int64_t) top;
     /* Next position to push. Atomic: stored by the owner thread alone, read by thieves. */
     _Alignas(COS_DEQUE_APART) COS_ATOMIC(int64_t) bottom;
-    COS_ATOMIC(struct cos_deque_ring *) ring; /* owned; stored by the owner thread, read by thieves */
+    COS_ATOMIC(struct cos_deque_ring *)
+    ring;          /* owned; stored by the owner thread, read by thieves */
     int64_t limit; /* owner thread: below this bottom there is room without a look at top */
 };
 
@@ -79,7 +80,7 @@ static inline int cos_deque_push_owner(struct cos_deque *d, uint32_t v)
         }
     }
     struct cos_deque_ring *ring = cos_atomic_load(&d->ring, relaxed); /* relaxed: own store */
-    cos_atomic_store(&ring->cell[b & ring->mask], v, relaxed);        /* relaxed: published by bottom */
+    cos_atomic_store(&ring->cell[b & ring->mask], v, relaxed); /* relaxed: published by bottom */
     /* release: pairs with the acquire of bottom in cos_deque_steal; publishes the cell and the block behind v. */
     cos_atomic_store(&d->bottom, b + 1, release);
     return 0;
@@ -94,7 +95,8 @@ static inline uint32_t cos_deque_claim_bottom_owner(struct cos_deque *d, int64_t
     /* The owner's half of the handshake: bottom is stored before top is loaded. The partner is the heavy
      * fence between the load of top and the load of bottom in cos_deque_steal. */
     cos_fence_light();
-    int64_t t = cos_atomic_load(&d->top, relaxed); /* relaxed: ordered by the fences, carries no data */
+    int64_t t =
+        cos_atomic_load(&d->top, relaxed); /* relaxed: ordered by the fences, carries no data */
     if (COS_LIKELY(t < b)) {
         struct cos_deque_ring *ring = cos_atomic_load(&d->ring, relaxed);
         return cos_atomic_load(&ring->cell[b & ring->mask], relaxed); /* relaxed: own stores */
@@ -105,7 +107,8 @@ static inline uint32_t cos_deque_claim_bottom_owner(struct cos_deque *d, int64_t
 static inline uint32_t cos_deque_take_bottom_owner(struct cos_deque *d)
 {
     int64_t b = cos_atomic_load(&d->bottom, relaxed) - 1; /* relaxed: own store */
-    if (cos_atomic_load(&d->top, relaxed) > b) {          /* relaxed: top only grows, so an old value is a bound */
+    if (cos_atomic_load(&d->top, relaxed) >
+        b) { /* relaxed: top only grows, so an old value is a bound */
         return 0;
     }
     return cos_deque_claim_bottom_owner(d, b);

@@ -7,10 +7,10 @@
  * A node belongs to the inbox from push until drain hands it out; the inbox owns no memory. */
 #ifndef COS_QUEUE_INBOX_H
 #define COS_QUEUE_INBOX_H
+#include <stddef.h>
+
 #include "base/assert.h"
 #include "base/atomic.h"
-
-#include <stddef.h>
 
 struct cos_inbox_node {
     struct cos_inbox_node *next; /* guarded by the inbox while inside, by the drainer after */
@@ -29,7 +29,8 @@ static inline void cos_inbox_init(struct cos_inbox *inbox)
  * (cos_doorbell_ring_needed or the executor's own wake-up). */
 static inline bool cos_inbox_push(struct cos_inbox *inbox, struct cos_inbox_node *node)
 {
-    struct cos_inbox_node *newest = cos_atomic_load(&inbox->newest, relaxed); /* relaxed: the CAS decides */
+    struct cos_inbox_node *newest =
+        cos_atomic_load(&inbox->newest, relaxed); /* relaxed: the CAS decides */
     do {
         node->next = newest;
         /* release: pairs with the acquire of the exchange in cos_inbox_drain; publishes node and what it

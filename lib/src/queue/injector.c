@@ -19,11 +19,11 @@
  * while it reverses it, and others go to sleep over a million entries that nobody can see. */
 #include "queue/injector.h"
 
-#include "base/alloc.h"
-#include "base/assert.h"
-
 #include <errno.h>
 #include <string.h>
+
+#include "base/alloc.h"
+#include "base/assert.h"
 
 static uint64_t cell_word(uint64_t position, uint32_t v)
 {
@@ -36,7 +36,8 @@ static int32_t cell_ahead(uint64_t word, uint64_t position)
     return (int32_t)((uint32_t)(word >> 32) - (uint32_t)position);
 }
 
-int cos_injector_init(struct cos_injector *q, uint32_t capacity_log2, cos_injector_link *link, void *link_ctx)
+int cos_injector_init(struct cos_injector *q, uint32_t capacity_log2, cos_injector_link *link,
+                      void *link_ctx)
 {
     COS_ASSERT(capacity_log2 >= 1 && capacity_log2 <= COS_INJECTOR_CAPACITY_LOG2_MAX);
     memset((void *)q, 0, sizeof *q);
@@ -62,8 +63,11 @@ void cos_injector_fini(struct cos_injector *q)
     }
 }
 
+/* The two ring verbs are inlined into the single and the batch entry points: with n = 1 known the loops go. */
+#define RING_VERB static inline __attribute__((always_inline)) size_t
+
 /* Fills up to n cells in a row with one CAS; returns how many, 0 when the ring is full. */
-static size_t ring_push(struct cos_injector *q, const uint32_t *v, size_t n)
+RING_VERB ring_push(struct cos_injector *q, const uint32_t *v, size_t n)
 {
     uint64_t p = cos_atomic_load(&q->tail, relaxed); /* relaxed: the CAS decides */
     for (;;) {
@@ -89,7 +93,8 @@ static size_t ring_push(struct cos_injector *q, const uint32_t *v, size_t n)
         if (cos_atomic_cas(&q->tail, &p, p + k, relaxed, relaxed)) { /* relaxed: the cells publish */
             for (size_t i = 0; i < k; i++) {
                 /* release: pairs with the acquire of the cell in ring_pop; publishes the control block. */
-                cos_atomic_store(&q->cell[(p + i) & q->mask].word, cell_word(p + i + 1, v[i]), release);
+                cos_atomic_store(&q->cell[(p + i) & q->mask].word, cell_word(p + i + 1, v[i]),
+                                 release);
             }
             return k;
         }
@@ -97,7 +102,7 @@ static size_t ring_push(struct cos_injector *q, const uint32_t *v, size_t n)
 }
 
 /* Takes up to n filled cells in a row with one CAS; returns how many, 0 when the head cell is not filled. */
-static size_t ring_pop(struct cos_injector *q, uint32_t *out, size_t n)
+RING_VERB ring_pop(struct cos_injector *q, uint32_t *out, size_t n)
 {
     uint64_t p = cos_atomic_load(&q->head, relaxed); /* relaxed: the CAS decides */
     for (;;) {
@@ -122,7 +127,8 @@ static size_t ring_pop(struct cos_injector *q, uint32_t *out, size_t n)
         if (cos_atomic_cas(&q->head, &p, p + k, relaxed, relaxed)) { /* relaxed: the cells publish */
             for (size_t i = 0; i < k; i++) {
                 /* release: pairs with the acquire of the cell in ring_push. */
-                cos_atomic_store(&q->cell[(p + i) & q->mask].word, cell_word(p + i + q->mask + 1, 0), release);
+                cos_atomic_store(&q->cell[(p + i) & q->mask].word,
+                                 cell_word(p + i + q->mask + 1, 0), release);
             }
             return k;
         }
@@ -130,16 +136,18 @@ static size_t ring_pop(struct cos_injector *q, uint32_t *out, size_t n)
 }
 
 /* Adds to a counter that only the holder of the lock stores. */
-static void locked_add(COS_ATOMIC(uint64_t) *counter, uint64_t n)
+static void locked_add(COS_ATOMIC(uint64_t) * counter, uint64_t n)
 {
-    cos_atomic_store(counter, cos_atomic_load(counter, relaxed) + n, relaxed); /* relaxed: a statistic */
+    cos_atomic_store(counter, cos_atomic_load(counter, relaxed) + n,
+                     relaxed); /* relaxed: a statistic */
 }
 
-static void list_push(struct cos_injector *q, const uint32_t *v, size_t n)
+static __attribute__((noinline)) void list_push(struct cos_injector *q, const uint32_t *v, size_t n)
 {
     cos_lock_acquire(&q->lock);
     for (size_t i = 0; i < n; i++) {
-        cos_atomic_store(q->link(q->link_ctx, v[i]), 0, relaxed); /* relaxed, all links: under the lock */
+        cos_atomic_store(q->link(q->link_ctx, v[i]), 0,
+                         relaxed); /* relaxed, all links: under the lock */
         if (q->list_last != 0) {
             cos_atomic_store(q->link(q->link_ctx, q->list_last), v[i], relaxed);
         } else {
@@ -185,7 +193,7 @@ static void list_untake(struct cos_injector *q, const uint32_t *v, size_t n)
 /* The ring looked empty and the list did not. Takes from the list for the caller, then refills the ring for the
  * others. The ring comes first once more: what stood in front of the list, or was moved there before we got the
  * lock, is visible now. */
-static size_t list_pop(struct cos_injector *q, uint32_t *out, size_t max)
+static __attribute__((noinline)) size_t list_pop(struct cos_injector *q, uint32_t *out, size_t max)
 {
     uint32_t batch[COS_INJECTOR_REFILL];
     cos_lock_acquire(&q->lock);
@@ -234,7 +242,13 @@ void cos_injector_push_batch(struct cos_injector *q, const uint32_t *v, size_t n
 
 void cos_injector_push(struct cos_injector *q, uint32_t v)
 {
-    cos_injector_push_batch(q, &v, 1);
+    COS_INVARIANT(v != 0);
+    /* relaxed: as in push_batch. */
+    if (COS_UNLIKELY(cos_atomic_load(&q->listed, relaxed) != 0) ||
+        COS_UNLIKELY(ring_push(q, &v, 1) == 0)) {
+        uint32_t one = v; /* v itself stays in a register */
+        list_push(q, &one, 1);
+    }
 }
 
 size_t cos_injector_pop_batch(struct cos_injector *q, uint32_t *out, size_t max)
@@ -251,12 +265,18 @@ size_t cos_injector_pop_batch(struct cos_injector *q, uint32_t *out, size_t max)
 uint32_t cos_injector_pop(struct cos_injector *q)
 {
     uint32_t v;
-    return cos_injector_pop_batch(q, &v, 1) != 0 ? v : 0;
+    uint64_t listed = cos_atomic_load(&q->listed, acquire); /* acquire: as in pop_batch */
+    if (COS_LIKELY(ring_pop(q, &v, 1) != 0)) {
+        return v;
+    }
+    uint32_t one;
+    return listed != 0 && list_pop(q, &one, 1) != 0 ? one : 0;
 }
 
 uint64_t cos_injector_depth(const struct cos_injector *q)
 {
-    uint64_t head = cos_atomic_load(&q->head, relaxed); /* relaxed, all: a guess; head first, so tail is ahead */
+    uint64_t head =
+        cos_atomic_load(&q->head, relaxed); /* relaxed, all: a guess; head first, so tail is ahead */
     uint64_t tail = cos_atomic_load(&q->tail, relaxed);
     return (tail > head ? tail - head : 0) + cos_atomic_load(&q->listed, relaxed);
 }

@@ -15,11 +15,11 @@
  * Entries are indices of control blocks; 0 means none. An entry is in the injector at most once. */
 #ifndef COS_QUEUE_INJECTOR_H
 #define COS_QUEUE_INJECTOR_H
-#include "arch/lock.h"
-#include "base/atomic.h"
-
 #include <stddef.h>
 #include <stdint.h>
+
+#include "arch/lock.h"
+#include "base/atomic.h"
 
 enum {
     COS_INJECTOR_CAPACITY_LOG2 = 10, /* what a runtime starts with: 8 KiB of cells */
@@ -29,7 +29,7 @@ enum {
 };
 
 /* The link field of entry v, in memory that outlives its stay in the injector. Guarded by the injector. */
-typedef COS_ATOMIC(uint32_t) *cos_injector_link(void *ctx, uint32_t v);
+typedef COS_ATOMIC(uint32_t) * cos_injector_link(void *ctx, uint32_t v);
 
 struct cos_injector_cell {
     COS_ATOMIC(uint64_t) word; /* atomic: sequence and entry, see injector.c */
@@ -43,11 +43,13 @@ struct cos_injector {
     uint32_t mask;           /* capacity - 1; const after init */
     cos_injector_link *link; /* const after init */
     void *link_ctx;          /* borrowed (valid until fini); const after init */
-    COS_ATOMIC(uint64_t) listed; /* entries of the list not yet visible in the ring; stored under lock, read by all */
+    COS_ATOMIC(uint64_t)
+    listed; /* entries of the list not yet visible in the ring; stored under lock, read by all */
 
-    _Alignas(COS_INJECTOR_APART) struct cos_lock lock; /* guards the list; held for COS_INJECTOR_REFILL steps at most */
-    uint32_t list_first, list_last;                    /* lock */
-    COS_ATOMIC(uint64_t) list_pushed;                  /* counters: stored under lock, read by all */
+    _Alignas(COS_INJECTOR_APART) struct cos_lock
+        lock; /* guards the list; held for COS_INJECTOR_REFILL steps at most */
+    uint32_t list_first, list_last;   /* lock */
+    COS_ATOMIC(uint64_t) list_pushed; /* counters: stored under lock, read by all */
     COS_ATOMIC(uint64_t) list_refilled;
     COS_ATOMIC(uint64_t) list_popped;
 };
@@ -58,7 +60,8 @@ struct cos_injector_counts {
 };
 
 /* 0 or -ENOMEM. capacity_log2 from 1 to COS_INJECTOR_CAPACITY_LOG2_MAX. */
-int cos_injector_init(struct cos_injector *q, uint32_t capacity_log2, cos_injector_link *link, void *link_ctx);
+int cos_injector_init(struct cos_injector *q, uint32_t capacity_log2, cos_injector_link *link,
+                      void *link_ctx);
 /* Entries still inside are forgotten. NULL and zeroed are fine. */
 void cos_injector_fini(struct cos_injector *q);
 

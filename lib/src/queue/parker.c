@@ -28,11 +28,11 @@
  * The lowest bit is taken first: the same few workers stay warm, the others sleep on. */
 #include "queue/parker.h"
 
-#include "arch/fence.h"
-#include "arch/futex.h"
-
 #include <errno.h>
 #include <string.h>
+
+#include "arch/fence.h"
+#include "arch/futex.h"
 
 void cos_parker_init(struct cos_parker *p, uint32_t workers)
 {
@@ -41,9 +41,10 @@ void cos_parker_init(struct cos_parker *p, uint32_t workers)
     p->workers = workers;
 }
 
-static void count(COS_ATOMIC(uint64_t) *counter)
+static void count(COS_ATOMIC(uint64_t) * counter)
 {
-    cos_atomic_store(counter, cos_atomic_load(counter, relaxed) + 1, relaxed); /* relaxed: one writer, a statistic */
+    cos_atomic_store(counter, cos_atomic_load(counter, relaxed) + 1,
+                     relaxed); /* relaxed: one writer, a statistic */
 }
 
 bool cos_parker_search_begin(struct cos_parker *p)
@@ -97,7 +98,8 @@ bool cos_parker_notify(struct cos_parker *p)
     cos_fence_light();
     for (;;) {
         /* relaxed, both: ordered by the fences, no data is read through them. */
-        if (cos_atomic_load(&p->searching, relaxed) != 0 || cos_atomic_load(&p->parked, relaxed) == 0) {
+        if (cos_atomic_load(&p->searching, relaxed) != 0 ||
+            cos_atomic_load(&p->parked, relaxed) == 0) {
             return false;
         }
         uint32_t none = 0;
@@ -118,10 +120,11 @@ void cos_parker_wake_all(struct cos_parker *p)
 {
     /* The caller's flag before the look at parked; the partner is the heavy fence in prepare. */
     cos_fence_light();
-    while (cos_atomic_load(&p->parked, relaxed) != 0) { /* relaxed: as in notify */
+    while (cos_atomic_load(&p->parked, relaxed) != 0) {  /* relaxed: as in notify */
         (void)cos_atomic_add(&p->searching, 1, relaxed); /* on behalf of the one about to be woken */
         if (!wake_one(p)) {
-            (void)cos_atomic_sub(&p->searching, 1, relaxed); /* relaxed: as in notify, the loop looks again */
+            (void)cos_atomic_sub(&p->searching, 1,
+                                 relaxed); /* relaxed: as in notify, the loop looks again */
             cos_fence_light();
         }
     }

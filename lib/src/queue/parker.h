@@ -21,10 +21,10 @@
  */
 #ifndef COS_QUEUE_PARKER_H
 #define COS_QUEUE_PARKER_H
+#include <stdint.h>
+
 #include "base/assert.h"
 #include "base/atomic.h"
-
-#include <stdint.h>
 
 enum {
     COS_PARKER_WORKERS_MAX = 64,
@@ -33,9 +33,10 @@ enum {
 
 /* One worker's bed, on lines of its own. */
 struct cos_parker_bed {
-    _Alignas(COS_PARKER_APART) COS_ATOMIC(uint32_t) wakes_sent; /* futex word: raised by each waker; wraps */
-    COS_ATOMIC(uint64_t) parks;                                 /* stored by the worker, read by all: went to sleep */
-    COS_ATOMIC(uint64_t) wakes;                                 /* stored by the worker, read by all: was woken */
+    _Alignas(COS_PARKER_APART)
+        COS_ATOMIC(uint32_t) wakes_sent; /* futex word: raised by each waker; wraps */
+    COS_ATOMIC(uint64_t) parks;          /* stored by the worker, read by all: went to sleep */
+    COS_ATOMIC(uint64_t) wakes;          /* stored by the worker, read by all: was woken */
 };
 
 struct cos_parker {
@@ -73,7 +74,8 @@ void cos_parker_cancel(struct cos_parker *p, uint32_t id);
 int cos_parker_wait(struct cos_parker *p, uint32_t id, int64_t deadline_ns);
 
 struct cos_doorbell {
-    _Alignas(COS_CACHE_LINE) COS_ATOMIC(uint32_t) parked; /* 1: the owner is in its poll, or about to be */
+    _Alignas(COS_CACHE_LINE)
+        COS_ATOMIC(uint32_t) parked; /* 1: the owner is in its poll, or about to be */
 };
 
 static inline void cos_doorbell_init(struct cos_doorbell *bell)
@@ -101,6 +103,7 @@ static inline bool cos_doorbell_ring_needed(struct cos_doorbell *bell)
     /* store-load: the publication before the look at parked. The partner is the fence in cos_doorbell_announce. */
     cos_atomic_fence_full();
     /* relaxed, both: the flag carries no data, the inbox does. */
-    return cos_atomic_load(&bell->parked, relaxed) != 0 && cos_atomic_exchange(&bell->parked, 0, relaxed) != 0;
+    return cos_atomic_load(&bell->parked, relaxed) != 0 &&
+           cos_atomic_exchange(&bell->parked, 0, relaxed) != 0;
 }
 #endif

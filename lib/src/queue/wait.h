@@ -17,10 +17,10 @@
  * word: sequence in bits 63..32, phase in 31..24, cause in 23..16, zero below. */
 #ifndef COS_QUEUE_WAIT_H
 #define COS_QUEUE_WAIT_H
+#include <stdint.h>
+
 #include "base/assert.h"
 #include "base/atomic.h"
-
-#include <stdint.h>
 
 enum cos_wait_phase {
     COS_WAIT_RUNNING, /* 0: a zeroed word is a fiber that does not wait */
@@ -69,7 +69,8 @@ static inline void cos_wait_init(struct cos_wait *w)
 /* The waiting fiber, before it arms its first source. Returns the sequence number to give to the sources. */
 static inline uint32_t cos_wait_begin(struct cos_wait *w)
 {
-    uint64_t word = cos_atomic_load(&w->word, relaxed); /* relaxed: in RUNNING only the owner writes */
+    uint64_t word =
+        cos_atomic_load(&w->word, relaxed); /* relaxed: in RUNNING only the owner writes */
     COS_ASSERT(cos_wait_word_phase(word) == COS_WAIT_RUNNING);
     uint32_t seq = cos_wait_word_seq(word) + 1;
     /* A plain store cannot overwrite a claim: no source has this number yet, and every older one loses.
@@ -86,13 +87,15 @@ static inline enum cos_claim cos_wait_claim(struct cos_wait *w, uint32_t seq, ui
     uint64_t word = cos_atomic_load(&w->word, relaxed);
     for (;;) {
         enum cos_wait_phase phase = cos_wait_word_phase(word);
-        if (cos_wait_word_seq(word) != seq || (phase != COS_WAIT_PARKING && phase != COS_WAIT_PARKED)) {
+        if (cos_wait_word_seq(word) != seq ||
+            (phase != COS_WAIT_PARKING && phase != COS_WAIT_PARKED)) {
             return COS_CLAIM_LOST;
         }
         /* acq_rel. Release: pairs with the acquires in cos_wait_end and cos_wait_commit; what the source
          * wrote before (the result) is visible to the resumed fiber. Acquire: pairs with the release of
          * cos_wait_commit; the saved registers are visible to whoever the claimer submits to. */
-        if (cos_atomic_cas(&w->word, &word, cos_wait_word(seq, COS_WAIT_CLAIMED, cause), acq_rel, relaxed)) {
+        if (cos_atomic_cas(&w->word, &word, cos_wait_word(seq, COS_WAIT_CLAIMED, cause), acq_rel,
+                           relaxed)) {
             return phase == COS_WAIT_PARKING ? COS_CLAIM_COMMIT : COS_CLAIM_SUBMIT;
         }
     }
@@ -118,7 +121,8 @@ static inline bool cos_wait_abort(struct cos_wait *w, uint32_t seq)
 {
     uint64_t word = cos_wait_word(seq, COS_WAIT_PARKING, 0);
     /* acquire, both: on failure as in cos_wait_end; on success it need not, but C11 allows no stronger failure. */
-    return cos_atomic_cas(&w->word, &word, cos_wait_word(seq, COS_WAIT_CLAIMED, COS_WAIT_CAUSE_ABORT), acquire,
+    return cos_atomic_cas(&w->word, &word,
+                          cos_wait_word(seq, COS_WAIT_CLAIMED, COS_WAIT_CAUSE_ABORT), acquire,
                           acquire);
 }
 

@@ -3,6 +3,7 @@
 #include "sched/blocking.h"
 
 #include <errno.h>
+#include <string.h>
 #include <time.h>
 
 #include "arch/futex.h"
@@ -144,7 +145,7 @@ int cosched_blocking(int64_t *result, cosched_fn fn, void *arg)
     if (f == NULL) {
         return -EPERM;
     }
-    if (cos_scope_canceled(f->scope)) {
+    if (cos_scope_canceled(f->scope, &f->base->scope)) {
         return -ECANCELED;
     }
     struct cos_blocking *b = &e->rt->blocking;
@@ -186,10 +187,30 @@ static void sleep_own(struct cos_exec *e)
     }
 }
 
+/* Counters that its successor continues would show a task twice: they are added to those of all that have ended. */
+static void keep_counters(struct cosched_runtime *rt, struct cos_exec *e)
+{
+    cos_counters_add(&rt->gone, &e->count);
+    memset(&e->count, 0, sizeof e->count);
+}
+
+/* The last act of an own thread, or of the attempt to start one. */
+static void leave_own(struct cos_exec *e)
+{
+    struct cosched_runtime *rt = e->rt;
+    struct cos_blocking *b = &rt->blocking;
+    cos_exec_fini(e);
+    pthread_mutex_lock(&b->mutex);
+    keep_counters(rt, e);
+    b->own_in_use &= ~(UINT64_C(1) << (e->id - 1 - COSCHED_WORKERS_MAX));
+    b->own--;
+    pthread_cond_broadcast(&b->quiet);
+    pthread_mutex_unlock(&b->mutex);
+}
+
 static void *own_main(void *arg)
 {
     struct cos_exec *e = arg;
-    struct cosched_runtime *rt = e->rt;
     cos_exec_thread_begin(e);
     while (!e->own_done) {
         e->budget = COS_EXEC_BUDGET;
@@ -203,50 +224,50 @@ static void *own_main(void *arg)
         }
     }
     cos_exec_thread_end(e);
-    cos_exec_fini(e);
-    pthread_mutex_lock(&rt->blocking.mutex);
-    rt->execs[e->id] = NULL;
-    rt->blocking.own--;
-    cos_free(e);
-    pthread_cond_broadcast(&rt->blocking.quiet);
-    pthread_mutex_unlock(&rt->blocking.mutex);
+    leave_own(e);
     return NULL;
 }
 
-/* Under the mutex. 0: all are in use. */
-static uint32_t free_id(const struct cosched_runtime *rt)
+/* Under the mutex. A slot without a thread; its executor stays allocated for the runtime's life, because a waker of the task
+ * that has just ended may still ring its bell. NULL: all are in use, or no memory (*rc). */
+static struct cos_exec *take_own(struct cosched_runtime *rt, int *rc)
 {
-    for (uint32_t id = 1 + COSCHED_WORKERS_MAX; id < COS_EXECS_MAX; id++) {
-        if (rt->execs[id] == NULL) {
-            return id;
-        }
+    struct cos_blocking *b = &rt->blocking;
+    *rc = -EAGAIN;
+    if (b->own_in_use == UINT64_MAX) {
+        return NULL;
     }
-    return 0;
+    uint32_t i = (uint32_t)__builtin_ctzll(~b->own_in_use);
+    uint32_t id = 1 + COSCHED_WORKERS_MAX + i;
+    struct cos_exec *e = rt->execs[id];
+    if (e == NULL) {
+        e = cos_alloc_aligned(_Alignof(struct cos_exec), sizeof *e);
+        rt->execs[id] = e;
+    }
+    *rc = e == NULL ? -ENOMEM : cos_exec_init(e, rt, COS_EXEC_OWN, id);
+    if (*rc < 0) {
+        return NULL;
+    }
+    e->own_done = false;
+    b->own_in_use |= UINT64_C(1) << i;
+    b->own++;
+    return e;
 }
 
 int cos_own_thread_start(struct cosched_runtime *rt, struct cos_task *t)
 {
-    struct cos_exec *e = cos_alloc_aligned(_Alignof(struct cos_exec), sizeof *e);
-    if (e == NULL) {
-        return -ENOMEM;
-    }
-    pthread_mutex_lock(&rt->blocking.mutex);
-    uint32_t id = free_id(rt);
-    int rc = id == 0 ? -EAGAIN : cos_exec_init(e, rt, COS_EXEC_OWN, id);
-    if (rc == 0) {
-        rt->execs[id] = e;
-        rt->blocking.own++;
+    struct cos_blocking *b = &rt->blocking;
+    int rc;
+    pthread_mutex_lock(&b->mutex);
+    struct cos_exec *e = take_own(rt, &rc);
+    if (e != NULL) {
         cos_inbox_push(&e->inbox, &t->inbox);
         rc = cos_thread_start(NULL, THREAD_STACK_BYTES, own_main, e);
-        if (rc < 0) {
-            rt->execs[id] = NULL;
-            rt->blocking.own--;
-            cos_exec_fini(e);
-        }
     }
-    pthread_mutex_unlock(&rt->blocking.mutex);
-    if (rc < 0) {
-        cos_free(e);
+    pthread_mutex_unlock(&b->mutex);
+    if (e != NULL && rc < 0) {
+        cos_inbox_drain(&e->inbox);
+        leave_own(e);
     }
     return rc;
 }

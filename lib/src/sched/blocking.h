@@ -20,7 +20,8 @@ struct cos_blocking {
     pthread_cond_t work, quiet;
     struct cos_list queue; /* struct request, oldest first; they lie on the asking tasks' stacks */
     uint32_t queued, threads, idle, threads_max;
-    uint32_t own; /* BLOCKING tasks alive */
+    uint32_t own;         /* BLOCKING tasks alive */
+    uint64_t own_in_use;  /* bit i: executor 1 + COSCHED_WORKERS_MAX + i has a thread */
     bool quitting;
 };
 

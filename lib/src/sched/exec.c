@@ -16,12 +16,36 @@ int cos_exec_init(struct cos_exec *e, struct cosched_runtime *rt, enum cos_exec_
     e->id = id;
     e->rt = rt;
     e->rng = UINT64_C(0x9E3779B97F4A7C15) * (id + 1);
+    e->watching = INT64_MAX;
     cos_inbox_init(&e->inbox);
     cos_timers_init(&e->timers, cos_clock_now());
     cos_stack_cache_init(&e->stacks);
     e->steal_from_main = rt->workers > 0;
     int rc = cos_deque_init(&e->deque, COS_DEQUE_CAPACITY_LOG2);
-    return rc < 0 ? rc : cos_deque_init(&e->ready, COS_DEQUE_CAPACITY_LOG2);
+    if (rc == 0) {
+        rc = cos_deque_init(&e->ready, COS_DEQUE_CAPACITY_LOG2);
+    }
+    if (rc < 0) {
+        cos_exec_fini(e);
+    }
+    return rc;
+}
+
+/* Blocks of hops that were withdrawn while they stood in a queue. Nothing else can be left at the end. */
+static void drop_leftovers(struct cos_exec *e, struct cos_deque *d)
+{
+    uint32_t index;
+    while ((index = cos_deque_take_bottom_owner(d)) != 0) {
+        COS_ASSERT(cos_task_at(index)->kind == COS_TASK_HOP);
+        cos_task_free(&e->tasks, cos_task_at(index));
+    }
+}
+
+void cos_exec_drop_leftovers(struct cos_exec *e)
+{
+    cos_exec_drain_inbox(e);
+    drop_leftovers(e, &e->ready);
+    drop_leftovers(e, &e->deque);
 }
 
 void cos_exec_fini(struct cos_exec *e)
@@ -57,6 +81,15 @@ struct cos_fiber *cos_fiber_current(struct cos_exec **out)
     return e != NULL ? e->running : NULL;
 }
 
+void cos_counters_add(struct cos_counters *sum, const struct cos_counters *one)
+{
+    COS_ATOMIC(uint64_t) *to = &sum->slices;
+    const COS_ATOMIC(uint64_t) *from = &one->slices;
+    for (size_t i = 0; i < sizeof *sum / sizeof *to; i++) { /* nothing but counters */
+        cos_atomic_store(&to[i], cos_atomic_load(&to[i], relaxed) + cos_atomic_load(&from[i], relaxed), relaxed);
+    }
+}
+
 /* --- what only this thread may run -------------------------------------------------------------------- */
 
 /* A full queue that cannot grow leaves the task in the inbox, which needs no memory. */
@@ -81,10 +114,11 @@ void cos_exec_drain_inbox(struct cos_exec *e)
 
 static void submit_inbox(struct cos_exec *to, struct cos_task *t)
 {
+    bool own = to->kind == COS_EXEC_OWN; /* before the push: the task may end, and its executor serve another */
     if (!cos_inbox_push(&to->inbox, &t->inbox)) {
         return; /* who found it empty rings */
     }
-    if (to->kind == COS_EXEC_OWN) {
+    if (own) {
         cos_own_thread_wake(to);
     } else if (cos_doorbell_ring_needed(&to->rt->bell)) {
         cos_mainloop_ring(to->rt);

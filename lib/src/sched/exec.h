@@ -21,6 +21,9 @@ struct cos_counters {
     COS_ATOMIC(uint64_t) hops_to_worker, hops_to_main;
 };
 
+/* sum += one. */
+void cos_counters_add(struct cos_counters *sum, const struct cos_counters *one);
+
 #define COS_COUNT(e, field) \
     cos_atomic_store(&(e)->count.field, cos_atomic_load(&(e)->count.field, relaxed) + 1, relaxed)
 
@@ -44,11 +47,13 @@ struct cos_exec {
     bool own_done;             /* own threads: the task has ended */
     bool steal_from_main;      /* const: there are workers, who take the WORKER tasks that MAIN makes */
     int64_t awake_since;       /* workers: for busy_ns */
+    int64_t watching;          /* workers: until when this sleeper watches all timers; INT64_MAX: it does not */
     uint64_t trimmed_slices;   /* trim.c: the work that was done when it looked last */
     _Alignas(COS_CACHE_LINE) struct cos_counters count;
 };
 
 int cos_exec_init(struct cos_exec *e, struct cosched_runtime *rt, enum cos_exec_kind kind, uint32_t id);
+void cos_exec_drop_leftovers(struct cos_exec *e); /* nothing runs any more */
 void cos_exec_fini(struct cos_exec *e);
 void cos_exec_thread_begin(struct cos_exec *e); /* on its thread: becomes current */
 void cos_exec_thread_end(struct cos_exec *e);

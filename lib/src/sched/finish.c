@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "sched/current.h"
+#include "sched/hop.h"
 #include "sched/join.h"
 #include "sched/park.h"
 #include "sched/runtime.h"
@@ -27,7 +28,7 @@ void cos_kids_add(struct cos_task *parent, struct cos_task *kid)
         oldest->kid_older = kid->index;
     }
     parent->kids = kid->index;
-    if (COS_UNLIKELY(cos_atomic_load(&parent->refs, relaxed) != 0)) {
+    if (COS_UNLIKELY((cos_atomic_load(&parent->scope.flags, relaxed) & COS_SCOPE_ZOMBIES) != 0)) {
         cos_kids_sweep(parent);
     }
 }
@@ -46,10 +47,16 @@ void cos_kids_remove(struct cos_task *parent, struct cos_task *kid)
     cos_atomic_store(&kid->parent, 0, relaxed); /* relaxed: strangers compare it with a generation */
 }
 
+/* Any thread. The parent may have ended meanwhile and its block serve another task or scope: the bit harms neither. */
+void cos_kids_hint(struct cos_task *parent)
+{
+    cos_atomic_or(&parent->scope.flags, COS_SCOPE_ZOMBIES, relaxed);
+}
+
 /* Frees kids that strangers consumed: some of the list, and the list turns, so every one has its turn. */
 void cos_kids_sweep(struct cos_task *parent)
 {
-    cos_atomic_store(&parent->refs, 0, relaxed);
+    cos_atomic_and(&parent->scope.flags, ~(uint32_t)COS_SCOPE_ZOMBIES, relaxed);
     for (unsigned i = 0; i < 8 && parent->kids != 0; i++) {
         struct cos_task *kid = cos_task_at(parent->kids);
         uint32_t older = kid->kid_older;
@@ -57,7 +64,7 @@ void cos_kids_sweep(struct cos_task *parent)
         if (cos_join_who(cos_atomic_load(&kid->join, acquire)) == COS_JOIN_ZOMBIE) {
             cos_kids_remove(parent, kid);
             cos_task_recycle(&cos_exec_current()->tasks, kid);
-            cos_atomic_store(&parent->refs, 1, relaxed); /* where one was, more may be */
+            cos_kids_hint(parent); /* where one was, more may be */
         } else {
             parent->kids = older;
         }
@@ -132,9 +139,9 @@ static void close_kids(struct cos_fiber *f, struct cos_task *self)
 
 static void publish_end(struct cos_exec *e, struct cos_task *t);
 
-static bool skips(const struct cos_task *t)
+static bool skips(const struct cos_fiber *f, struct cos_task *t)
 {
-    return (t->flags & COSCHED_SKIP_IF_CANCELED) != 0 && cos_scope_canceled(&t->scope);
+    return (t->flags & COSCHED_SKIP_IF_CANCELED) != 0 && cos_scope_canceled(&t->scope, &f->base->scope);
 }
 
 static int64_t run_with_timeout(struct cos_fiber *f, struct cos_task *t, void *arg, int64_t timeout_ns)
@@ -169,7 +176,7 @@ void cos_task_run(struct cos_exec *e, struct cos_fiber *f, struct cos_task *t)
     }
     t->timer = (struct cos_timer){.armed = false};
     int64_t result;
-    if (skips(t)) {
+    if (skips(f, t)) {
         result = -ECANCELED;
     } else if (timeout_ns > 0) {
         result = run_with_timeout(f, t, arg, timeout_ns);
@@ -209,6 +216,7 @@ int cos_task_run_inline(struct cos_fiber *f, struct cos_task *t, uint32_t genera
 {
     struct cos_task *self = f->current;
     struct cos_scope *scope = f->scope;
+    cosched_affinity home = (cosched_affinity)f->affinity;
     void *arg = t->arg;
     char copy[COSCHED_ARG_MAX];
     if (COS_UNLIKELY((t->flags & COS_TASK_ARG_COPY) != 0)) {
@@ -218,7 +226,7 @@ int cos_task_run_inline(struct cos_fiber *f, struct cos_task *t, uint32_t genera
     f->current = t;
     f->scope = &t->scope;
     int error = 0;
-    int64_t value = skips(t) ? -ECANCELED : cos_fiber_call(f, t, t->fn, arg, &error);
+    int64_t value = skips(f, t) ? -ECANCELED : cos_fiber_call(f, t, t->fn, arg, &error);
     value = error < 0 ? error : value; /* no stack for it: its result, as for a task that never got one */
     COS_ASSERT(f->scope == &t->scope && "a scope or group was left open");
     if (COS_UNLIKELY(t->kids != 0)) {
@@ -226,6 +234,9 @@ int cos_task_run_inline(struct cos_fiber *f, struct cos_task *t, uint32_t genera
     }
     f->current = self;
     f->scope = scope;
+    if (COS_UNLIKELY(f->affinity != home)) {
+        cos_hop(home); /* the child ended elsewhere; its parent stays where it was (I5) */
+    }
     *result = value;
     return end_inline(self, t, generation, value);
 }
@@ -244,8 +255,8 @@ static void publish_end(struct cos_exec *e, struct cos_task *t)
         }
         bool listed = who == COS_JOIN_DETACHED_LISTED;
         uint64_t end = listed ? cos_join(handle.generation + 1, COS_JOIN_ZOMBIE) : cos_join(handle.generation, COS_JOIN_DONE);
-        if (listed) { /* a hint for the parent, while the list still keeps it alive */
-            cos_atomic_add(&cos_task_at(cos_atomic_load(&t->parent, relaxed))->refs, 1, relaxed);
+        if (listed) {
+            cos_kids_hint(cos_task_at(cos_atomic_load(&t->parent, relaxed)));
         }
         /* release: pairs with the acquire in cos_join_wait; publishes the result. acquire: pairs with the waiter's
          * CAS there; its joining and wait word are visible. */

@@ -15,4 +15,5 @@ void cos_task_complete(struct cos_exec *e, struct cos_task *t, int64_t result);
 void cos_kids_add(struct cos_task *parent, struct cos_task *kid);
 void cos_kids_remove(struct cos_task *parent, struct cos_task *kid);
 void cos_kids_sweep(struct cos_task *parent);
+void cos_kids_hint(struct cos_task *parent); /* a stranger consumed one of its kids: sweep now and then */
 #endif

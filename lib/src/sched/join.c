@@ -66,9 +66,12 @@ int cos_join_consume(struct cos_exec *e, struct cos_task *self, struct cos_task 
         cos_task_recycle(&e->tasks, t);
         return 0;
     }
-    /* Listed by its parent, who alone may unlist it. The hint comes first: after the CAS the parent may be gone. */
-    cos_atomic_add(&cos_task_at(parent)->refs, 1, relaxed);
-    return cos_atomic_cas(&t->join, &j, cos_join(generation + 1, COS_JOIN_ZOMBIE), acq_rel, relaxed) ? 0 : -ESTALE;
+    /* Listed by its parent, who alone may unlist it. */
+    if (!cos_atomic_cas(&t->join, &j, cos_join(generation + 1, COS_JOIN_ZOMBIE), acq_rel, relaxed)) {
+        return -ESTALE;
+    }
+    cos_kids_hint(cos_task_at(parent));
+    return 0;
 }
 
 void cos_join_wake(struct cos_exec *e, uint32_t waiter, cosched_task ended)

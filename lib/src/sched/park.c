@@ -61,6 +61,7 @@ enum cos_cause cos_park_by(cos_commit_fn commit, int64_t deadline, unsigned flag
     if (deadline != COSCHED_NEVER) {
         timers = &e->timers; /* const for the runtime's life, though the executor may be another one afterwards */
         cos_timers_arm(timers, base, deadline);
+        cos_worker_watch(e, deadline);
     }
     cos_leave(e, commit);
     enum cos_cause cause = (enum cos_cause)cos_wait_end(&base->wait);

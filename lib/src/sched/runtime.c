@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "sched/cpus.h"
 #include "sched/current.h"
+#include "sched/spawn.h"
 #include "sched/thread.h"
 
 static COS_ATOMIC(struct cosched_runtime *) the_runtime; /* release when complete, acquire by readers */
@@ -95,7 +96,7 @@ static int read_config(cosched_config *out, const cosched_config *config)
 static struct cos_exec *make_exec(struct cosched_runtime *rt, enum cos_exec_kind kind, uint32_t id)
 {
     struct cos_exec *e = cos_alloc_aligned(_Alignof(struct cos_exec), sizeof *e);
-    if (e != NULL && cos_exec_init(e, rt, kind, id) < 0) {
+    if (e != NULL && cos_exec_init(e, rt, kind, id) < 0) { /* it cleans up after itself */
         cos_free(e);
         e = NULL;
     }
@@ -123,9 +124,22 @@ static void join_workers(struct cosched_runtime *rt)
     rt->worker_threads_started = 0;
 }
 
+/* Withdrawn hops that nobody came to. No thread runs any more. */
+static void drop_leftovers(struct cosched_runtime *rt)
+{
+    uint32_t index;
+    for (uint32_t i = 0; i <= rt->workers; i++) {
+        cos_exec_drop_leftovers(rt->execs[i]);
+    }
+    while ((index = cos_injector_pop(&rt->injector)) != 0) {
+        COS_ASSERT(cos_task_at(index)->kind == COS_TASK_HOP);
+        cos_task_free(&rt->main->tasks, cos_task_at(index));
+    }
+}
+
 static void free_execs(struct cosched_runtime *rt)
 {
-    for (uint32_t i = 0; i <= rt->workers; i++) {
+    for (uint32_t i = 0; i < COS_EXECS_MAX; i++) {
         if (rt->execs[i] != NULL) {
             cos_exec_fini(rt->execs[i]);
             cos_free(rt->execs[i]);
@@ -142,7 +156,7 @@ static int init_parts(struct cosched_runtime *rt, const cosched_config *c)
     cos_scope_init(&rt->root, NULL, 0);
     cos_parker_init(&rt->parker, rt->workers);
     cos_doorbell_init(&rt->bell);
-    cos_atomic_store(&rt->keeper, -1, relaxed);
+    cos_atomic_store(&rt->watched_until, INT64_MAX, relaxed);
     cos_atomic_store(&rt->trim_at, INT64_MAX, relaxed);
     for (uint32_t i = 0; i <= rt->workers; i++) {
         if (make_exec(rt, i == 0 ? COS_EXEC_MAIN : COS_EXEC_WORKER, i) == NULL) {
@@ -241,32 +255,40 @@ int64_t cosched_runtime_run_expired(cosched_runtime *rt, int64_t budget_ns)
     return cos_clock_now() - start;
 }
 
-struct outside_call {
-    cosched_fn fn;
-    void *arg;
-    int64_t result;
-    COS_ATOMIC(uint32_t) done; /* futex word; release by the task, acquire by the caller */
+/* A root task whose end somebody outside waits for, also when it never ran (no memory for its stack). */
+struct outside {
+    struct cos_group link; /* first: told by cos_task_complete */
+    struct cosched_runtime *rt;
+    COS_ATOMIC(int64_t) result; /* published by done */
+    COS_ATOMIC(uint32_t) done;  /* futex word; release by the task's end, acquire by whoever waits */
 };
 
-static int64_t run_outside_call(void *arg)
+static void outside_done(struct cos_group *link, int64_t result)
 {
-    struct outside_call *call = *(struct outside_call **)arg;
-    call->result = call->fn(call->arg);
-    COS_ATOMIC(uint32_t) *word = &call->done;
-    cos_atomic_store(word, 1, release); /* *call may be gone from here on: only its address is used */
+    struct outside *o = COS_CONTAINER_OF(link, struct outside, link);
+    struct cosched_runtime *rt = o->rt;
+    COS_ATOMIC(uint32_t) *word = &o->done;
+    cos_atomic_store(&o->result, result, relaxed);
+    cos_atomic_store(word, 1, release); /* *o may be gone from here on: only its address is used */
     cos_futex_wake(word, 1);
-    return 0;
+    cos_mainloop_ring(rt);
+    cos_roots_remove(rt);
+}
+
+static int start_outside(struct outside *o, struct cosched_runtime *rt, cosched_affinity to, cosched_fn fn, void *arg)
+{
+    o->link.child_done = outside_done;
+    o->rt = rt;
+    return cos_post(rt, to, fn, arg, 0, &o->link);
 }
 
 int cosched_runtime_call(cosched_runtime *rt, cosched_affinity to, cosched_fn fn, void *arg, int64_t *result)
 {
-    struct cos_exec *e = cos_exec_current();
-    if (e != NULL) {
+    if (cos_exec_current() != NULL) {
         return -EDEADLK;
     }
-    struct outside_call call = {.fn = fn, .arg = arg};
-    struct outside_call *where = &call;
-    int rc = cosched_runtime_post(rt, to, run_outside_call, &where, sizeof where);
+    struct outside call = {.done = 0};
+    int rc = start_outside(&call, rt, to, fn, arg);
     if (rc < 0) {
         return rc;
     }
@@ -274,7 +296,7 @@ int cosched_runtime_call(cosched_runtime *rt, cosched_affinity to, cosched_fn fn
         cos_futex_wait(&call.done, 0, INT64_MAX);
     }
     if (result != NULL) {
-        *result = call.result;
+        *result = cos_atomic_load(&call.result, relaxed);
     }
     return 0;
 }
@@ -327,6 +349,7 @@ int cosched_runtime_destroy(cosched_runtime *rt)
     }
     join_workers(rt);
     cos_blocking_fini(&rt->blocking);
+    drop_leftovers(rt);
     if (cos_mainloop_on_thread(rt)) {
         cos_exec_thread_end(rt->main);
     }
@@ -338,21 +361,6 @@ int cosched_runtime_destroy(cosched_runtime *rt)
     return 0;
 }
 
-struct main_task {
-    cosched_fn fn;
-    void *arg;
-    int64_t *result;
-    bool *done;
-};
-
-static int64_t run_main_task(void *arg)
-{
-    struct main_task *m = arg;
-    *m->result = m->fn(m->arg);
-    *m->done = true;
-    return 0;
-}
-
 int64_t cosched_run(const cosched_config *config, cosched_fn fn, void *arg)
 {
     cosched_runtime *rt;
@@ -360,16 +368,14 @@ int64_t cosched_run(const cosched_config *config, cosched_fn fn, void *arg)
     if (rc < 0) {
         return rc;
     }
-    int64_t result = 0;
-    bool done = false;
-    struct main_task m = {fn, arg, &result, &done};
+    struct outside body = {.done = 0};
     cos_mainloop_adopt_thread(rt);
-    rc = cosched_runtime_post(rt, COSCHED_MAIN, run_main_task, &m, sizeof m);
-    while (rc == 0 && !done) {
+    rc = start_outside(&body, rt, COSCHED_MAIN, fn, arg);
+    while (rc == 0 && cos_atomic_load(&body.done, acquire) == 0) {
         cos_mainloop_turn(rt, true, INT64_MAX);
     }
     cosched_runtime_stop(rt, COSCHED_NOW);
     int destroyed = cosched_runtime_destroy(rt);
     COS_ASSERT(destroyed == 0);
-    return rc < 0 ? rc : result;
+    return rc < 0 ? rc : cos_atomic_load(&body.result, relaxed);
 }

@@ -29,13 +29,15 @@ struct cosched_runtime {
     struct cos_injector injector;
     struct cos_parker parker;
     struct cos_doorbell bell; /* MAIN sleeps in its poll */
-    COS_ATOMIC(int32_t) keeper;        /* id of the parked worker that watches all timers, -1 none */
+    COS_ATOMIC(int64_t) watched_until; /* when a sleeping worker looks at all timers next; INT64_MAX never */
     COS_ATOMIC(int64_t) trim_at;       /* when idle stacks are looked at again; INT64_MAX never */
     COS_ATOMIC(uint32_t) quitting;     /* workers leave their loops (release; acquire in the loops) */
     COS_ATOMIC(uint32_t) main_adopted; /* some thread is MAIN */
     COS_ATOMIC(uint32_t) refuse_posts; /* after stop */
     COS_ATOMIC(uint32_t) roots;        /* living tasks that nobody joins; futex word of stop */
-    COS_ATOMIC(uint64_t) posted;       /* tasks made by threads that are no executor */
+    struct cos_counters gone;          /* of own threads that have ended; guarded by blocking.mutex */
+    COS_ATOMIC(uint64_t) posted;       /* tasks made by post */
+    COS_ATOMIC(uint64_t) tasks_peak;   /* the most that a look at the statistics has seen alive */
 };
 
 /* The one that exists, or NULL. Set before its first thread starts, cleared after its last has ended. */
@@ -46,6 +48,8 @@ void cos_roots_remove(struct cosched_runtime *rt);
 
 /* worker.c: the thread function; MAIN's steal is not needed: workers steal from MAIN. */
 void *cos_worker_main(void *exec);
+/* A timer was armed on e: if it is due before any sleeper would look, one is woken to look earlier. */
+void cos_worker_watch(struct cos_exec *e, int64_t deadline);
 
 static inline bool cos_runs_on_main(const struct cosched_runtime *rt, uint8_t affinity)
 {

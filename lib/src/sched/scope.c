@@ -4,7 +4,7 @@
 #include "base/assert.h"
 #include "sched/park.h"
 
-#define LINK_DEPTH 32
+#define UNLINKED_MAX 8 /* inline tasks in a row that look upward; then one is linked, so that looking stays short */
 
 /* Locks the parent of s. The parent may change until its lock is held (detach moves a task to the root). */
 static struct cos_scope *lock_parent(struct cos_scope *s)
@@ -34,41 +34,41 @@ static void mark(struct cos_scope *s, uint32_t why)
     }
 }
 
-static void link_one(struct cos_scope *s)
+static bool linked(const struct cos_scope *s)
+{
+    /* acquire: pairs with the release in link_locked. No parent: the root. */
+    return cos_atomic_load(&s->parent, acquire) == NULL || (cos_atomic_load(&s->flags, acquire) & COS_SCOPE_LINKED) != 0;
+}
+
+/* Under s's lock; s is not linked. Bounded recursion: at most UNLINKED_MAX scopes in a row a stack are not linked, and only
+ * tasks that run right now have not linked their own. */
+static void link_locked(struct cos_scope *s)
 {
     struct cos_scope *p = lock_parent(s);
     if (p == NULL) {
         return;
     }
-    uint32_t flags = cos_atomic_load(&s->flags, relaxed);
-    if ((flags & COS_SCOPE_LINKED) == 0) {
-        cos_list_push_back(&p->children, &s->sibling);
-        bool inherit = (cos_atomic_load(&p->flags, relaxed) & COS_SCOPE_CANCELED) != 0 && (flags & COS_SCOPE_SHIELD) == 0;
-        /* release: pairs with the acquire in linked(); whoever sees LINKED sees an inherited cancellation. */
-        cos_atomic_or(&s->flags, COS_SCOPE_LINKED | (inherit ? COS_SCOPE_CANCELED : 0U), release);
+    if (!linked(p)) {
+        link_locked(p);
     }
+    cos_list_push_back(&p->children, &s->sibling);
+    bool shield = (cos_atomic_load(&s->flags, relaxed) & COS_SCOPE_SHIELD) != 0;
+    bool inherit = !shield && (cos_atomic_load(&p->flags, relaxed) & COS_SCOPE_CANCELED) != 0;
+    /* release: pairs with the acquires in linked() and cos_scope_canceled. */
+    cos_atomic_or(&s->flags, COS_SCOPE_LINKED | (inherit ? COS_SCOPE_CANCELED : 0U), release);
     cos_lock_release(&p->lock);
 }
 
-static bool linked(const struct cos_scope *s)
-{
-    return cos_atomic_load(&s->parent, acquire) == NULL || (cos_atomic_load(&s->flags, acquire) & COS_SCOPE_LINKED) != 0;
-}
-
-/* From the top down: a link is worth something only when the parent is linked too. */
 void cos_scope_link(struct cos_scope *s)
 {
-    while (!linked(s)) {
-        struct cos_scope *path[LINK_DEPTH];
-        unsigned n = 0;
-        /* A longer unlinked path is done in pieces, the top piece first: keep the last LINK_DEPTH seen. */
-        for (struct cos_scope *up = s; up != NULL && !linked(up); up = cos_atomic_load(&up->parent, acquire)) {
-            path[n++ % LINK_DEPTH] = up;
-        }
-        for (unsigned k = n < LINK_DEPTH ? n : LINK_DEPTH; k > 0; k--) {
-            link_one(path[--n % LINK_DEPTH]);
-        }
+    if (linked(s)) {
+        return;
     }
+    cos_lock_acquire(&s->lock);
+    if (!linked(s)) {
+        link_locked(s);
+    }
+    cos_lock_release(&s->lock);
 }
 
 struct cos_scope *cos_scope_unlink(struct cos_scope *s)
@@ -81,36 +81,42 @@ struct cos_scope *cos_scope_unlink(struct cos_scope *s)
     struct cos_scope *p = lock_parent(s);
     cos_list_remove(&s->sibling);
     cos_atomic_and(&s->flags, ~(uint32_t)COS_SCOPE_LINKED, relaxed); /* guarded by p's lock */
-    p = cos_atomic_exchange(&s->parent, NULL, acq_rel);
+    cos_atomic_store(&s->parent, NULL, relaxed);                     /* the same */
     cos_lock_release(&p->lock);
     return p;
 }
 
-struct cos_scope *cos_scope_move(struct cos_scope *s, struct cos_scope *to)
+struct cos_scope *cos_scope_move(struct cos_scope *s, struct cos_scope *root)
 {
+    cos_lock_acquire(&root->lock);
     struct cos_scope *p = lock_parent(s);
-    if (p == NULL) {
-        return NULL; /* it has ended */
-    }
-    bool was_linked = (cos_atomic_load(&s->flags, relaxed) & COS_SCOPE_LINKED) != 0;
-    if (was_linked) {
-        cos_list_remove(&s->sibling);
-        cos_atomic_and(&s->flags, ~(uint32_t)COS_SCOPE_LINKED, relaxed);
+    if (p == NULL) { /* it has ended */
+        cos_lock_release(&root->lock);
+        return NULL;
     }
     struct cos_scope *old = p;
     /* acq_rel: pairs with the acquire in lock_parent and the exchange in cos_scope_unlink. */
-    bool moved = cos_atomic_cas(&s->parent, &old, to, acq_rel, relaxed);
-    cos_lock_release(&p->lock);
-    if (!moved) {
-        return NULL;
-    }
-    if (was_linked) {
-        cos_scope_link(s);
-        if (cos_scope_canceled(s)) { /* the new parent was cancelled while s stood nowhere */
+    bool moved = cos_atomic_cas(&s->parent, &old, root, acq_rel, relaxed);
+    if (moved && (cos_atomic_load(&s->flags, relaxed) & COS_SCOPE_LINKED) != 0) {
+        cos_list_remove(&s->sibling);
+        cos_list_push_back(&root->children, &s->sibling);
+        if ((cos_atomic_load(&root->flags, relaxed) & COS_SCOPE_CANCELED) != 0) {
             cos_scope_cancel(s, 0);
         }
     }
-    return p;
+    cos_lock_release(&p->lock);
+    cos_lock_release(&root->lock);
+    return moved ? p : NULL;
+}
+
+void cos_scope_lift_shield(struct cos_scope *s)
+{
+    struct cos_scope *p = lock_parent(s);
+    cos_atomic_and(&s->flags, ~(uint32_t)COS_SCOPE_SHIELD, relaxed); /* guarded by p's lock */
+    if ((cos_atomic_load(&p->flags, relaxed) & COS_SCOPE_CANCELED) != 0) {
+        cos_scope_cancel(s, 0);
+    }
+    cos_lock_release(&p->lock);
 }
 
 /* The next child at or after `node` that a cancellation enters. Under p's lock. */
@@ -156,16 +162,18 @@ void cos_scope_cancel(struct cos_scope *s, uint32_t why)
     cos_lock_release(&s->lock);
 }
 
-bool cos_scope_canceled_above(const struct cos_scope *s)
+bool cos_scope_canceled_above(struct cos_scope *s, struct cos_scope *base)
 {
-    /* acquire: pairs with the release of whoever made or moved s. */
-    while ((s = cos_atomic_load(&s->parent, acquire)) != NULL) {
-        uint32_t flags = cos_atomic_load(&s->flags, acquire);
+    struct cos_scope *at = s;
+    for (unsigned n = 0; at != base && n < UNLINKED_MAX; n++) {
+        at = cos_atomic_load(&at->parent, relaxed); /* made by this task: an inline task's or a block's */
+        uint32_t flags = cos_atomic_load(&at->flags, acquire); /* pairs with link_locked */
         if ((flags & (COS_SCOPE_CANCELED | COS_SCOPE_LINKED | COS_SCOPE_SHIELD)) != 0) {
             return (flags & COS_SCOPE_CANCELED) != 0;
         }
     }
-    return false;
+    cos_scope_link(at);
+    return (cos_atomic_load(&at->flags, acquire) & COS_SCOPE_CANCELED) != 0;
 }
 
 bool cos_scope_watch(struct cos_scope *s, uint64_t ticket)

@@ -7,10 +7,14 @@
  * not linked: a spawn only stores the parent, and the first suspending call of the task links it ("look upward"
  * until then). So short tasks never touch a lock here.
  *
- * Lock order: parent before child. cancel walks down hand over hand, holding the locks of the path; it needs
- * no memory and no recursion. The parent pointer of a linked scope changes only under the old parent's lock, and the memory of a
- * scope is type-stable (control blocks) or outlives its children by contract (groups, counted nodes), so
- * lock-then-check is sound. */
+ * Lock order, below a linked scope: parent before child. cancel walks down hand over hand, holding the locks of the
+ * path; it needs no memory and no recursion, and enters linked scopes only. Linking goes the other way, child
+ * before parent: that is safe because a scope is linked only under its own lock, so while it is held and the scope is
+ * not linked, nobody comes down to it. The root's lock comes before all others.
+ *
+ * Whoever holds the lock of a scope that has a child keeps that scope alive (its task cannot join or detach the child
+ * meanwhile), and with it the inline tasks below it on the same stack. The memory of a scope is type-stable
+ * (control blocks) or outlives its children by contract (groups), so lock-then-check is sound. */
 #ifndef COS_SCHED_SCOPE_H
 #define COS_SCHED_SCOPE_H
 #include <stdbool.h>
@@ -23,9 +27,10 @@
 enum {
     COS_SCOPE_CANCELED = 1, /* level-triggered: stays until the scope ends */
     COS_SCOPE_SHIELD = 2,   /* const: cancellation from above does not enter */
-    COS_SCOPE_LINKED = 4,   /* it is in its parent's list (written under the parent's lock) */
+    COS_SCOPE_LINKED = 4,   /* it is in its parent's list (set under both locks, cleared under the parent's) */
     COS_SCOPE_EXPIRED = 8,  /* its own deadline passed */
-    COS_SCOPE_NODE = 16     /* const: a counted block of cosched_scope_begin (kind COS_TASK_SCOPE) */
+    COS_SCOPE_NODE = 16,    /* const: a counted block of cosched_scope_begin (kind COS_TASK_SCOPE) */
+    COS_SCOPE_ZOMBIES = 32  /* of a task: strangers consumed some of its kids; a hint, harmless when stray */
 };
 
 struct cos_scope {
@@ -58,17 +63,21 @@ struct cos_scope *cos_scope_move(struct cos_scope *s, struct cos_scope *to);
 void cos_scope_cancel(struct cos_scope *s, uint32_t why); /* why: 0 or COS_SCOPE_EXPIRED */
 void cos_scope_cancel_locked(struct cos_scope *s, uint32_t why); /* under s->lock, which stays held */
 
-/* Is it cancelled? Looks upward as far as it is not linked. Only from the task that stands in it. */
-bool cos_scope_canceled_above(const struct cos_scope *s);
+/* Ends the protection of a shield, for tasks that outlive its block of code. By its task. */
+void cos_scope_lift_shield(struct cos_scope *s);
 
-static inline bool cos_scope_canceled(const struct cos_scope *s)
+bool cos_scope_canceled_above(struct cos_scope *s, struct cos_scope *base);
+
+/* Is it cancelled? By the task that stands in it; base: the scope of its fiber's base task. What lies between the two runs on
+ * this stack and may be looked at without a lock; from the base on it must be linked, and is then. */
+static inline bool cos_scope_canceled(struct cos_scope *s, struct cos_scope *base)
 {
-    /* acquire: pairs with the release in link_one; LINKED comes with what was inherited. */
+    /* acquire: pairs with the release in link_locked; LINKED comes with what was inherited. */
     uint32_t flags = cos_atomic_load(&s->flags, acquire);
     if ((flags & (COS_SCOPE_CANCELED | COS_SCOPE_LINKED | COS_SCOPE_SHIELD)) != 0) {
         return (flags & COS_SCOPE_CANCELED) != 0;
     }
-    return cos_scope_canceled_above(s);
+    return cos_scope_canceled_above(s, base);
 }
 
 /* Before a wait: announce its ticket, so that a cancel finds it. True: cancelled already, do not wait. */

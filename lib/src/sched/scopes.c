@@ -61,6 +61,7 @@ int cosched_scope_begin(cosched_scope *scope, int64_t deadline, unsigned flags)
     if (deadline != COSCHED_NEVER) {
         o->timers = &e->timers;
         cos_timers_arm(o->timers, block, deadline);
+        cos_worker_watch(e, deadline);
         if (deadline <= cosched_now()) {
             cos_scope_cancel(&block->scope, COS_SCOPE_EXPIRED);
         }
@@ -78,6 +79,9 @@ bool cosched_scope_end(cosched_scope *scope)
         cos_timers_disarm(o->timers, o->block);
     }
     bool expired = (cos_atomic_load(&o->block->scope.flags, acquire) & COS_SCOPE_EXPIRED) != 0;
+    if ((cos_atomic_load(&o->block->scope.flags, relaxed) & COS_SCOPE_SHIELD) != 0) {
+        cos_scope_lift_shield(&o->block->scope); /* whoever lives on in it is not protected for ever */
+    }
     f->scope = o->outer;
     cos_scope_release(e, &o->block->scope);
     *o = (struct open_scope){0};

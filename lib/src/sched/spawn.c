@@ -101,6 +101,8 @@ static int spawn_detached(struct cos_exec *e, struct cos_task *t)
     int rc = cos_task_start(e->rt, e, t);
     if (rc < 0) {
         cos_roots_remove(e->rt);
+    } else {
+        COS_COUNT(e, spawned);
     }
     return rc;
 }
@@ -119,13 +121,13 @@ int cosched_spawn(cosched_task *out, cosched_fn fn, void *arg, const cosched_att
     if (rc < 0) {
         return rc;
     }
-    COS_COUNT(e, spawned);
     if (out == NULL) {
         return spawn_detached(e, t);
     }
     *out = cos_task_handle(t);
     cos_kids_add(f->current, t); /* before it can end */
-    rc = t->affinity == COSCHED_BLOCKING ? cos_own_thread_start(e->rt, t) : 0;
+    uint8_t affinity = t->affinity;
+    rc = affinity == COSCHED_BLOCKING ? cos_own_thread_start(e->rt, t) : 0;
     if (rc < 0) {
         cos_kids_remove(f->current, t);
         cos_scope_release(e, parent);
@@ -133,13 +135,20 @@ int cosched_spawn(cosched_task *out, cosched_fn fn, void *arg, const cosched_att
         *out = (cosched_task){0, 0};
         return rc;
     }
-    if (t->affinity != COSCHED_BLOCKING) {
+    COS_COUNT(e, spawned);
+    if (affinity != COSCHED_BLOCKING) {
         cos_submit(e, t);
     }
     return 0;
 }
 
 int cosched_runtime_post(cosched_runtime *rt, cosched_affinity to, cosched_fn fn, const void *arg, size_t arg_size)
+{
+    return cos_post(rt, to, fn, arg, arg_size, NULL);
+}
+
+int cos_post(struct cosched_runtime *rt, cosched_affinity to, cosched_fn fn, const void *arg, size_t arg_size,
+             struct cos_group *group)
 {
     if (rt == NULL || fn == NULL || arg_size > COSCHED_ARG_MAX || (to != COSCHED_MAIN && to != COSCHED_WORKER)) {
         return -EINVAL;
@@ -159,6 +168,7 @@ int cosched_runtime_post(cosched_runtime *rt, cosched_affinity to, cosched_fn fn
         return rc;
     }
     start_detached(t);
+    t->group = group;
     cos_atomic_add(&rt->posted, 1, relaxed);
     cos_submit(e, t);
     return 0;

@@ -12,8 +12,7 @@
 #include "queue/wait.h"
 
 #define CAPACITY (UINT32_C(1) << 22) /* 4 Mi, and index 0 is nobody */
-#define BATCH 64U
-#define CACHE_MAX 256U
+#define BATCH_MAX 64U /* blocks moved between a cache and the depot at a time; a cache holds four of them at most */
 
 struct cos_task *cos_task_blocks;
 
@@ -21,8 +20,9 @@ static struct {
     struct cos_lock lock;    /* guards the rest */
     uint32_t used;           /* blocks ever handed out: 1 … used */
     uint32_t limit;
+    uint32_t batch;          /* small limits are not hoarded in caches */
     uint32_t free_head, free_count;
-    uint64_t retired;
+    uint32_t retired;
 } slab;
 
 static COS_ATOMIC(uint32_t) used_published; /* for lookups: release after a block is initialised */
@@ -39,6 +39,7 @@ int cos_tasks_reserve(void)
     }
     cos_task_blocks = p;
     slab.limit = CAPACITY;
+    slab.batch = BATCH_MAX;
     return 0;
 }
 
@@ -51,6 +52,8 @@ void cos_tasks_limit(uint32_t tasks_max)
 {
     cos_lock_acquire(&slab.lock);
     slab.limit = tasks_max < CAPACITY ? tasks_max : CAPACITY;
+    uint32_t share = slab.limit / 128;
+    slab.batch = share == 0 ? 1 : share < BATCH_MAX ? share : BATCH_MAX;
     cos_lock_release(&slab.lock);
 }
 
@@ -72,7 +75,7 @@ struct cos_task *cos_task_lookup(cosched_task handle)
 /* Under the lock. */
 static uint32_t take_new(void)
 {
-    if (slab.used - slab.retired >= slab.limit || slab.used >= CAPACITY) {
+    if (slab.used >= CAPACITY) {
         return 0;
     }
     struct cos_task *t = &cos_task_blocks[++slab.used];
@@ -86,6 +89,9 @@ static uint32_t take_new(void)
 static uint32_t depot_take(void)
 {
     uint32_t index = slab.free_head;
+    if (slab.used - slab.free_count - slab.retired >= slab.limit) {
+        return 0;
+    }
     if (index == 0) {
         return take_new();
     }
@@ -121,7 +127,7 @@ static uint32_t cache_pop(struct cos_task_cache *c)
 static void refill(struct cos_task_cache *c)
 {
     cos_lock_acquire(&slab.lock);
-    for (unsigned i = 0; i < BATCH; i++) {
+    for (unsigned i = 0; i < slab.batch; i++) {
         uint32_t index = depot_take();
         if (index == 0) {
             break;
@@ -179,7 +185,9 @@ void cos_task_recycle(struct cos_task_cache *cache, struct cos_task *t)
     wait_for_cancelers(t);
     t->kind = COS_TASK_FREE;
     t->fiber = NULL;
-    if (COS_UNLIKELY(cos_join_generation(cos_atomic_load(&t->join, relaxed)) == UINT32_MAX)) {
+    uint32_t generation = cos_join_generation(cos_atomic_load(&t->join, relaxed));
+    cos_atomic_store(&t->join, cos_join(generation, COS_JOIN_NONE), relaxed); /* a zombie's block starts afresh */
+    if (COS_UNLIKELY(generation == UINT32_MAX)) {
         cos_lock_acquire(&slab.lock);
         slab.retired++;
         cos_lock_release(&slab.lock);
@@ -192,8 +200,8 @@ void cos_task_recycle(struct cos_task_cache *cache, struct cos_task *t)
         return;
     }
     cache_push(cache, t->index);
-    if (cache->count > CACHE_MAX) {
-        drain(cache, CACHE_MAX / 2);
+    if (cache->count > 4 * BATCH_MAX) {
+        drain(cache, 2 * BATCH_MAX);
     }
 }
 

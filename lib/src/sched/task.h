@@ -72,7 +72,7 @@ struct cos_task {
         uint32_t stack_kib;  /* before its start; 0: the runtime's default */
         uint32_t timer_exec; /* whose wheel holds the timer; owner only */
     };
-    COS_ATOMIC(uint32_t) refs;   /* explicit scopes: counted. Tasks: how many zombies may be among the kids, a hint */
+    COS_ATOMIC(uint32_t) refs;   /* of a scope block: who names it */
     COS_ATOMIC(uint32_t) parent; /* index of the spawner whose kids list this is in, 0 none; owner writes */
     uint32_t kids;           /* newest child, of a circular list; owner only, like the links of the children in it */
     uint32_t kid_older, kid_newer;

@@ -12,9 +12,9 @@
  * then they can still be disarmed. */
 #include "sched/wheel.h"
 
-#include "base/assert.h"
-
 #include <stddef.h>
+
+#include "base/assert.h"
 
 enum { LEVEL_FAR = COS_WHEEL_LEVELS };
 
@@ -56,7 +56,8 @@ static void place(struct cos_wheel *w, struct cos_timer *t)
         tick = w->tick;
     }
     uint64_t differ = (uint64_t)(tick ^ w->tick);
-    unsigned level = differ == 0 ? 0 : (63 - (unsigned)__builtin_clzll(differ)) / COS_WHEEL_SLOT_BITS;
+    unsigned level =
+        differ == 0 ? 0 : (63 - (unsigned)__builtin_clzll(differ)) / COS_WHEEL_SLOT_BITS;
     if (level >= COS_WHEEL_LEVELS) {
         t->level = LEVEL_FAR;
         t->slot = 0;

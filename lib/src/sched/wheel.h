@@ -9,10 +9,10 @@
  * before; cos_wheel_next is never later than that; arm and disarm are O(1), expire splices whole slots. */
 #ifndef COS_SCHED_WHEEL_H
 #define COS_SCHED_WHEEL_H
-#include "base/list.h"
-
 #include <stdbool.h>
 #include <stdint.h>
+
+#include "base/list.h"
 
 enum {
     COS_WHEEL_LEVELS = 6,
@@ -32,10 +32,10 @@ struct cos_timer {
 };
 
 struct cos_wheel {
-    int64_t tick;                      /* everything before it was expired; only grows */
+    int64_t tick;                        /* everything before it was expired; only grows */
     uint64_t occupied[COS_WHEEL_LEVELS]; /* bit s: slot s is not empty */
-    uint64_t armed;                    /* timers in the slots and far away */
-    struct cos_list far;               /* beyond the range: other digits above the top level differ */
+    uint64_t armed;                      /* timers in the slots and far away */
+    struct cos_list far; /* beyond the range: other digits above the top level differ */
     struct cos_list slot[COS_WHEEL_LEVELS][COS_WHEEL_SLOTS];
 };
 

@@ -52,40 +52,45 @@ static void count_busy(struct cos_exec *e, int64_t now)
     e->awake_since = now;
 }
 
-/* When this sleeper must look at timers again. One of the sleepers, the keeper, watches those of all workers, so that a busy
- * one does not delay its neighbours' timers. */
+/* When this sleeper must look at timers again. The one that wakes first, the watcher, looks after those of all workers, so
+ * that a busy one does not delay its neighbours' timers; the others sleep for their own only. */
 static int64_t sleep_until(struct cos_exec *e, int64_t now)
 {
     struct cosched_runtime *rt = e->rt;
-    int64_t until = cos_timers_next(&e->timers);
-    int64_t trim_at = cos_trim_before_sleep(e, now);
-    int32_t none = -1;
-    int32_t me = (int32_t)e->id;
-    /* relaxed: a hint that spreads work; each sleeper looks after its own timers anyway. */
-    if (!cos_atomic_cas(&rt->keeper, &none, me, relaxed, relaxed) && none != me) {
-        return until;
-    }
-    until = trim_at < until ? trim_at : until;
+    int64_t own = cos_timers_next(&e->timers);
+    int64_t first = cos_trim_before_sleep(e, now);
     for (uint32_t i = 1; i <= rt->workers; i++) {
         int64_t next = cos_timers_next(&rt->execs[i]->timers);
-        until = next < until ? next : until;
+        first = next < first ? next : first;
     }
-    return until;
-}
-
-/* True: the keeper leaves while others' timers are armed; somebody else has to watch them. */
-static bool leave_keeper(struct cos_exec *e)
-{
-    int32_t me = (int32_t)e->id;
-    if (!cos_atomic_cas(&e->rt->keeper, &me, -1, relaxed, relaxed)) {
-        return false;
-    }
-    for (uint32_t i = 1; i <= e->rt->workers; i++) {
-        if (i != e->id && cos_timers_next(&e->rt->execs[i]->timers) != INT64_MAX) {
-            return true;
+    int64_t watched = cos_atomic_load(&rt->watched_until, relaxed);
+    while (first < watched) {
+        /* relaxed: a time, no data. Who arms an earlier timer after our look either sees this value or an older, later
+         * one, and wakes a sleeper in both cases (cos_timers_arm, cos_worker_watch). */
+        if (cos_atomic_cas(&rt->watched_until, &watched, first, relaxed, relaxed)) {
+            e->watching = first;
+            return first;
         }
     }
-    return false;
+    return own;
+}
+
+/* Awake again. True: others' timers are watched by nobody now, and this worker has work to do. */
+static bool stop_watching(struct cos_exec *e)
+{
+    int64_t mine = e->watching;
+    if (mine == INT64_MAX) {
+        return false;
+    }
+    e->watching = INT64_MAX;
+    return cos_atomic_cas(&e->rt->watched_until, &mine, INT64_MAX, relaxed, relaxed);
+}
+
+void cos_worker_watch(struct cos_exec *e, int64_t deadline)
+{
+    if (e->kind == COS_EXEC_WORKER && deadline < cos_atomic_load(&e->rt->watched_until, relaxed)) {
+        cos_parker_notify(&e->rt->parker); /* its fence orders: timer armed, then the look for sleepers */
+    }
 }
 
 static bool quitting(const struct cosched_runtime *rt)
@@ -98,9 +103,6 @@ static uint32_t found(struct cos_exec *e, uint32_t index)
 {
     struct cos_parker *p = &e->rt->parker;
     if (cos_parker_search_end(p, index != 0)) {
-        cos_parker_notify(p);
-    }
-    if (index != 0 && leave_keeper(e)) {
         cos_parker_notify(p);
     }
     return index;
@@ -121,7 +123,12 @@ static uint32_t park(struct cos_exec *e)
     count_busy(e, now);
     int rc = cos_parker_wait(p, id, sleep_until(e, now));
     e->awake_since = cos_clock_now();
-    return rc == 0 ? found(e, scan(e)) : 0;
+    bool unwatched = stop_watching(e);
+    index = rc == 0 ? found(e, scan(e)) : 0;
+    if (unwatched && index != 0) {
+        cos_parker_notify(p); /* another sleeper takes over */
+    }
+    return index;
 }
 
 static uint32_t find_work(struct cos_exec *e)

@@ -24,7 +24,7 @@ static bool may_run_inline(const struct cos_fiber *f, const struct cos_task *t, 
 {
     return cos_atomic_load(&t->join, relaxed) == cos_join(generation, COS_JOIN_NONE) && t->affinity == f->affinity &&
            (t->flags & (COSCHED_PINNED | COS_TASK_TIMEOUT)) == 0 && t->stack_kib == 0 &&
-           cos_atomic_load(&t->scope.parent, relaxed) == f->scope && f->affinity != COSCHED_BLOCKING;
+           cos_atomic_load(&t->scope.parent, relaxed) == f->scope && !f->pinned;
 }
 
 static int await_parked(struct cos_fiber *f, struct cos_task *t, uint32_t generation, int64_t *value, int64_t deadline)
@@ -50,7 +50,7 @@ int cosched_await(cosched_task *task, int64_t *result, int64_t deadline)
     if (COS_UNLIKELY(f == NULL || t == NULL)) {
         return f == NULL ? -EPERM : -ESTALE;
     }
-    if (COS_UNLIKELY(cos_scope_canceled(f->scope))) {
+    if (COS_UNLIKELY(cos_scope_canceled(f->scope, &f->base->scope))) {
         return -ECANCELED;
     }
     int64_t value = 0;

@@ -27,7 +27,9 @@ static int call_there(struct cos_fiber *f, int64_t *result, cosched_affinity whe
         return rc;
     }
     rc = call_here(f, result, fn, arg);
-    cos_hop(home);
+    if (f->affinity != home) {
+        cos_hop(home);
+    }
     return rc;
 }
 
@@ -101,7 +103,7 @@ int cosched_sleep_until(int64_t deadline)
 bool cosched_cancelled(void)
 {
     const struct cos_fiber *f = cos_fiber_current(NULL);
-    return f != NULL && cos_scope_canceled(f->scope);
+    return f != NULL && cos_scope_canceled(f->scope, &f->base->scope);
 }
 
 cosched_task cosched_self(void)

@@ -162,7 +162,7 @@ static int transfer(cosched_chan *ch, int (*attempt)(cosched_chan *, void *), st
     if (f == NULL && deadline != COSCHED_NOW) {
         return -EPERM;
     }
-    if (f != NULL && cos_scope_canceled(f->scope)) {
+    if (f != NULL && cos_scope_canceled(f->scope, &f->base->scope)) {
         return -ECANCELED;
     }
     cos_lock_acquire(&ch->lock);

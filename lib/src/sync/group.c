@@ -81,7 +81,7 @@ int cosched_group_spawn(cosched_group *public, cosched_fn fn, void *arg, const c
     if (f == NULL || f->current != g->owner) {
         return -EPERM;
     }
-    if (cos_scope_canceled(&g->scope)) {
+    if (cos_scope_canceled(&g->scope, &f->base->scope)) {
         return -ECANCELED;
     }
     struct cos_task *t;
@@ -90,12 +90,13 @@ int cosched_group_spawn(cosched_group *public, cosched_fn fn, void *arg, const c
     if (rc < 0) {
         return rc;
     }
-    COS_COUNT(e, spawned);
     t->group = &g->link;
     cos_atomic_add(&g->pending, 1, relaxed); /* relaxed: the parent holds one itself */
     rc = cos_task_start(e->rt, e, t);
     if (rc < 0) {
         cos_atomic_sub(&g->pending, 1, relaxed);
+    } else {
+        COS_COUNT(e, spawned);
     }
     return rc;
 }
