@@ -72,15 +72,6 @@ void cos_exec_thread_end(struct cos_exec *e)
     cos_exec_set_current(NULL);
 }
 
-struct cos_fiber *cos_fiber_current(struct cos_exec **out)
-{
-    struct cos_exec *e = cos_exec_current();
-    if (out != NULL) {
-        *out = e;
-    }
-    return e != NULL ? e->running : NULL;
-}
-
 void cos_counters_add(struct cos_counters *sum, const struct cos_counters *one)
 {
     COS_ATOMIC(uint64_t) *to = &sum->slices;

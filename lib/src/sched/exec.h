@@ -8,6 +8,7 @@
 #include "arch/overflow.h"
 #include "queue/deque.h"
 #include "queue/inbox.h"
+#include "sched/current.h"
 #include "sched/fiber.h"
 #include "sched/timers.h"
 
@@ -80,7 +81,14 @@ bool cos_exec_next_on(struct cos_exec *e, struct cos_fiber *f);
 void cos_exec_switch_in(struct cos_exec *e, struct cos_fiber *to);
 
 /* The running task of this thread, or NULL outside tasks. The executor goes to *e (may be NULL outside threads of ours). */
-struct cos_fiber *cos_fiber_current(struct cos_exec **e);
+static inline struct cos_fiber *cos_fiber_current(struct cos_exec **out)
+{
+    struct cos_exec *e = cos_exec_current();
+    if (out != NULL) {
+        *out = e;
+    }
+    return e != NULL ? e->running : NULL;
+}
 
 
 void cos_exec_drain_inbox(struct cos_exec *e); /* into ready */

@@ -12,33 +12,38 @@
 
 static const cosched_attr default_attr = {.struct_size = sizeof(cosched_attr)};
 
-/* Fills in what an older caller's struct does not have. */
-static int read_attr(cosched_attr *out, const cosched_attr *attr)
+static bool valid(const cosched_attr *a)
 {
-    *out = default_attr;
-    if (attr == NULL) {
-        return 0;
+    bool blocking = a->affinity == COSCHED_BLOCKING;
+    return (unsigned)a->affinity <= COSCHED_BLOCKING && a->arg_size <= COSCHED_ARG_MAX && a->timeout_ns >= 0 &&
+           (a->flags & ~(uint32_t)(COSCHED_PINNED | COSCHED_SKIP_IF_CANCELED)) == 0 &&
+           (!blocking || (a->flags & COSCHED_PINNED) != 0) && a->stack_size <= COS_STACK_BYTES_MAX / 2;
+}
+
+/* What was given, completed in *copy if an older caller's struct is shorter. NULL: invalid. */
+static const cosched_attr *read_attr(cosched_attr *copy, const cosched_attr *given)
+{
+    if (given == NULL) {
+        return &default_attr;
     }
-    if (attr->struct_size == 0 || attr->struct_size > sizeof *out) {
-        return -EINVAL;
+    if (given->struct_size == 0 || given->struct_size > sizeof *copy) {
+        return NULL;
     }
-    memcpy(out, attr, attr->struct_size);
-    bool blocking = out->affinity == COSCHED_BLOCKING;
-    if ((unsigned)out->affinity > COSCHED_BLOCKING || out->arg_size > COSCHED_ARG_MAX || out->timeout_ns < 0 ||
-        (out->flags & ~(uint32_t)(COSCHED_PINNED | COSCHED_SKIP_IF_CANCELED)) != 0 ||
-        (blocking && (out->flags & COSCHED_PINNED) == 0) || out->stack_size > COS_STACK_BYTES_MAX / 2) {
-        return -EINVAL;
+    if (given->struct_size < sizeof *copy) {
+        *copy = default_attr;
+        memcpy(copy, given, given->struct_size);
+        given = copy;
     }
-    return 0;
+    return valid(given) ? given : NULL;
 }
 
 int cos_task_make(struct cos_task **out, struct cos_exec *e, struct cos_scope *parent, uint8_t inherit, cosched_fn fn,
                   void *arg, const cosched_attr *given)
 {
-    cosched_attr a;
-    int rc = read_attr(&a, given);
-    if (rc < 0) {
-        return rc;
+    cosched_attr copy;
+    const cosched_attr *a = read_attr(&copy, given);
+    if (a == NULL) {
+        return -EINVAL;
     }
     struct cos_task *t = cos_task_alloc(e != NULL ? &e->tasks : NULL);
     if (t == NULL) {
@@ -46,23 +51,23 @@ int cos_task_make(struct cos_task **out, struct cos_exec *e, struct cos_scope *p
     }
     t->kind = COS_TASK_BODY;
     t->fn = fn;
-    t->name = a.name;
-    t->flags = (uint16_t)a.flags;
-    t->affinity = a.affinity == COSCHED_INHERIT ? inherit : (uint8_t)a.affinity;
-    t->stack_kib = (uint32_t)((a.stack_size + 1023) / 1024);
+    t->name = a->name;
+    t->flags = (uint16_t)a->flags;
+    t->affinity = a->affinity == COSCHED_INHERIT ? inherit : (uint8_t)a->affinity;
+    t->stack_kib = (uint32_t)((a->stack_size + 1023) / 1024);
     t->group = NULL;
     t->kids = 0;
     cos_atomic_store(&t->refs, 0, relaxed);
     cos_atomic_store(&t->parent, 0, relaxed);
     uint64_t joining = 0;
-    if (a.timeout_ns > 0) {
+    if (a->timeout_ns > 0) {
         t->flags |= COS_TASK_TIMEOUT;
-        joining = (uint64_t)a.timeout_ns;
+        joining = (uint64_t)a->timeout_ns;
     }
     cos_atomic_store(&t->joining, joining, relaxed);
-    if (a.arg_size > 0) {
+    if (a->arg_size > 0) {
         t->flags |= COS_TASK_ARG_COPY;
-        memcpy(t->arg_copy, arg, a.arg_size);
+        memcpy(t->arg_copy, arg, a->arg_size);
     } else {
         t->arg = arg;
     }

@@ -18,8 +18,21 @@ static bool waits_for_itself(const struct cos_fiber *f, const struct cos_task *t
     return t == f->current;
 }
 
-/* The rules of DESIGN D6, on what is constant from spawn. The last of them, that it is the newest entry of our own queue and
- * thus unstarted, is the claim itself. */
+/* The newest entry of our own queue is t: it is ours now, if t has not started. Otherwise it was the right to resume t, which
+ * somebody here has just woken, and goes back. */
+static bool claim(struct cos_exec *e, const struct cos_fiber *f, struct cos_task *t)
+{
+    if (!cos_deque_take_bottom_if_owner(cos_exec_own_queue(e, f->affinity), t->index)) {
+        return false;
+    }
+    if (COS_LIKELY(t->fiber == NULL)) {
+        return true;
+    }
+    cos_submit(e, t);
+    return false;
+}
+
+/* The rules of DESIGN D6, on what is constant from spawn; the last of them is the claim itself. */
 static bool may_run_inline(const struct cos_fiber *f, const struct cos_task *t, uint32_t generation)
 {
     return cos_atomic_load(&t->join, relaxed) == cos_join(generation, COS_JOIN_NONE) && t->affinity == f->affinity &&
@@ -55,8 +68,7 @@ int cosched_await(cosched_task *task, int64_t *result, int64_t deadline)
     }
     int64_t value = 0;
     int rc;
-    if (deadline == COSCHED_NEVER && may_run_inline(f, t, task->generation) &&
-        cos_deque_take_bottom_if_owner(cos_exec_own_queue(e, f->affinity), t->index)) {
+    if (deadline == COSCHED_NEVER && may_run_inline(f, t, task->generation) && claim(e, f, t)) {
         rc = cos_task_run_inline(f, t, task->generation, &value);
     } else {
         rc = await_parked(f, t, task->generation, &value, deadline);
