@@ -1,0 +1,163 @@
+/* A blocking client of the protocol. One thread, one connection; poll(2) decides between writing
+ * and reading. It never retries by itself: a request may have taken effect. */
+#include "client.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#define SENT_COMPACT 65536
+
+void client_init(struct client *client)
+{
+    memset(client, 0, sizeof *client);
+    client->fd = -1;
+    frame_init(&client->in, FRAME_ANSWER_MAX);
+}
+
+void client_close(struct client *client)
+{
+    if (client->fd >= 0) {
+        (void)close(client->fd);
+    }
+    buf_free(&client->out);
+    frame_fini(&client->in);
+    client_init(client);
+}
+
+int client_open(struct client *client, const char *path)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    size_t len = strlen(path);
+    if (len > CLIENT_PATH_MAX) {
+        return -ENAMETOOLONG;
+    }
+    memcpy(address.sun_path, path, len + 1);
+    memcpy(client->path, path, len + 1);
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd < 0) {
+        return -errno;
+    }
+    if (connect(fd, (const struct sockaddr *)(const void *)&address, sizeof address) < 0) {
+        int error = -errno;
+        (void)close(fd);
+        return error;
+    }
+    client->fd = fd;
+    return 0;
+}
+
+int64_t client_begin(struct client *client, struct writer *w, const char *method)
+{
+    client->last_id++;
+    message_request_begin(w, &client->out, client->last_id, method);
+    return client->last_id;
+}
+
+void client_end(struct writer *w)
+{
+    message_request_end(w);
+}
+
+/* Gives the socket what it takes now. 0 or a negative errno. */
+static int send_some(struct client *client)
+{
+    ssize_t n = send(client->fd, client->out.data + client->sent, client->out.len - client->sent,
+                     MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (n < 0) {
+        int error = errno;
+        if (error == EAGAIN || error == EINTR) {
+            return 0;
+        }
+        if (error == EPIPE || error == ECONNRESET) {
+            /* It may have said why before it hung up: go on reading. */
+            client->write_closed = true;
+            buf_reset(&client->out);
+            client->sent = 0;
+            return 0;
+        }
+        return -error;
+    }
+    client->sent += (size_t)n;
+    if (client->sent == client->out.len) {
+        buf_reset(&client->out);
+        client->sent = 0;
+    } else if (client->sent > SENT_COMPACT && client->sent > client->out.len / 2) {
+        buf_drop(&client->out, client->sent);
+        client->sent = 0;
+    }
+    return 0;
+}
+
+static int receive_some(struct client *client)
+{
+    size_t room;
+    char *space = frame_space(&client->in, &room);
+    if (!space) {
+        return -ENOMEM;
+    }
+    ssize_t n = recv(client->fd, space, room, MSG_DONTWAIT);
+    if (n < 0) {
+        int error = errno;
+        return error == EAGAIN || error == EINTR ? 0 : -error;
+    }
+    if (n == 0) {
+        return -ECONNRESET;
+    }
+    frame_added(&client->in, (size_t)n);
+    return 0;
+}
+
+/* A message that has already arrived: 1, 0 none, or a negative errno. */
+static int take_message(struct client *client, struct response *message)
+{
+    char *line;
+    size_t len;
+    struct message_error error;
+    switch (frame_next(&client->in, &line, &len)) {
+    case FRAME_MORE: return 0;
+    case FRAME_OOM: return -ENOMEM;
+    case FRAME_TOO_LONG: return -EPROTO;
+    case FRAME_LINE: break;
+    }
+    if (message_parse_response(line, len, message, &error) == 0) {
+        return 1;
+    }
+    return error.code == MESSAGE_INTERNAL ? -ENOMEM : -EPROTO;
+}
+
+int client_next(struct client *client, size_t low, struct response *message)
+{
+    for (;;) {
+        int result = take_message(client, message);
+        if (result != 0) {
+            return result;
+        }
+        if (client->out.failed) {
+            return -ENOMEM;
+        }
+        size_t pending = client->out.len - client->sent;
+        if (pending < low && !client->write_closed) {
+            return 0;
+        }
+        struct pollfd poll = {.fd = client->fd, .events = POLLIN};
+        if (pending > 0) {
+            poll.events |= POLLOUT;
+        }
+        if (ppoll(&poll, 1, NULL, client->wait_mask) < 0) {
+            return -errno;
+        }
+        if (pending > 0 && poll.revents & (POLLOUT | POLLERR | POLLHUP)) {
+            result = send_some(client);
+        }
+        if (result == 0 && poll.revents & (POLLIN | POLLERR | POLLHUP)) {
+            result = receive_some(client);
+        }
+        if (result < 0) {
+            return result;
+        }
+    }
+}

@@ -1,0 +1,51 @@
+/* The table of commands: what main dispatches and what --help shows. */
+#include <stddef.h>
+#include <string.h>
+
+#include "ctl.h"
+#include "submission.h"
+
+const struct command command_table[] = {
+    {"run", "[OPTIONS] [--detach] -- CMD ARG...",
+     "Submit a command, follow its output, exit as it does", command_run, submission_details},
+    {"submit", "[OPTIONS] [--wait] -- CMD ARG... | --kind K [--arg K=V]... | --spec FILE|-",
+     "Submit jobs and print their ids", command_submit, submission_details},
+    {"list", "[OPTIONS]", "List jobs, newest first", command_list,
+     "  --state S,S...  only these states\n  --queue Q       only this queue\n"
+     "  --label K=V     only with this label; may be repeated\n"
+     "  --kind K        only this kind\n  --name NAME     only this name\n"
+     "  --limit N       at most N jobs (100)\n  --before ID     only older jobs\n"},
+    {"status", "ID...", "Show jobs in full", command_status, NULL},
+    {"wait", "[--timeout D] [--any] ID...", "Wait for jobs, exit as they did", command_wait,
+     "  --timeout D  give up after a duration (exit status 124)\n"
+     "  --any        the first that ends is enough\n"},
+    {"logs", "[-f] [--tail N] [--attempt N] [--stream S] ID", "Show the output of a job",
+     command_logs,
+     "  -f, --follow  go on until the job ends\n  --tail N      only the last N lines\n"
+     "  --attempt N   of this attempt (the last)\n"
+     "  --stream S    stdout, stderr or both (both)\n"},
+    {"cancel", "ID...", "Cancel jobs", command_cancel, NULL},
+    {"retry", "ID...", "Queue ended jobs again, with the same ids", command_retry, NULL},
+    {"rm", "ID...", "Forget ended jobs and their output", command_rm, NULL},
+    {"signal", "ID SIGNAL", "Signal the processes of a running job", command_signal, NULL},
+    {"queue", "list", "List the queues", command_queue, NULL},
+    {"stats", "[--watch] [--interval D] [--count N]", "Show live metrics", command_stats,
+     "  --watch       again every second\n  --interval D  again every D\n"
+     "  --count N     end after N times\n"},
+    {"kinds", "", "List the kinds of jobs and their arguments", command_kinds, NULL},
+    {"ping", "", "Ask whether the daemon answers", command_ping, NULL},
+    {"drain", "[--undo]", "Start nothing more, wait until nothing runs", command_drain,
+     "  --undo  accept and start jobs again\n"},
+    {"shutdown", "", "Drain and stop the daemon", command_shutdown, NULL},
+    {"version", "", "Show the versions of client and daemon", command_version, NULL},
+    {NULL, NULL, NULL, NULL, NULL},
+};
+
+const struct command *command_find(const char *name)
+{
+    const struct command *c = command_table;
+    while (c->name && strcmp(c->name, name) != 0) {
+        c++;
+    }
+    return c->name ? c : NULL;
+}
