@@ -178,9 +178,9 @@ static const struct {
     long count;
     int workers;
 } benches[] = {
-    {"call", bench_call, 20000000, 0},   {"spawn_await", bench_spawn_await, 5000000, 0},
-    {"fib1", bench_fib, 30, 1},          {"fib2", bench_fib, 30, 2},
-    {"yield", bench_yield, 3000000, 0},  {"chan", bench_chan, 3000000, 0},
+    {"call", bench_call, 20000000, 0},  {"spawn_await", bench_spawn_await, 5000000, 0},
+    {"fib1", bench_fib, 30, 1},         {"fib2", bench_fib, 30, 2},
+    {"yield", bench_yield, 3000000, 0}, {"chan", bench_chan, 3000000, 0},
     {"hop", bench_hop, 20000, 1},
 };
 

@@ -1,6 +1,7 @@
 /* base/: lists, clock arithmetic, injected allocation failures, error texts. */
-#include <check.h>
 #include <cosched/cosched.h>
+
+#include <check.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,16 +25,19 @@ START_TEST(list_keeps_order_and_survives_double_removal)
     ck_assert_ptr_null(cos_list_pop_front(&head));
     ck_assert(cos_list_empty(&head));
 }
+
 END_TEST
 
 START_TEST(clock_addition_saturates_at_never_and_never_reaches_now)
 {
     ck_assert_int_eq(cos_clock_add(INT64_MAX, -5), INT64_MAX);
     ck_assert_int_eq(cos_clock_add(INT64_MAX - 1, 2), INT64_MAX);
-    ck_assert_int_eq(cos_clock_add(5, -10), 1); /* 0 is COSCHED_NOW: a past deadline is not "try once" */
+    ck_assert_int_eq(cos_clock_add(5, -10),
+                     1); /* 0 is COSCHED_NOW: a past deadline is not "try once" */
     ck_assert_int_eq(cos_clock_add(5, 10), 15);
     ck_assert_int_eq(cosched_in_ms(INT64_MAX), COSCHED_NEVER);
 }
+
 END_TEST
 
 START_TEST(allocation_fails_when_told_and_only_then)
@@ -49,6 +53,7 @@ START_TEST(allocation_fails_when_told_and_only_then)
     cos_free(third);
     cos_free(NULL);
 }
+
 END_TEST
 
 START_TEST(every_error_has_a_text)
@@ -59,6 +64,7 @@ START_TEST(every_error_has_a_text)
     ck_assert_str_eq(cosched_strerror(INT64_MIN), "unknown error");
     ck_assert_str_eq(cosched_strerror(-4095), "unknown error");
 }
+
 END_TEST
 
 START_TEST(random_numbers_stay_below_their_limit)
@@ -68,6 +74,7 @@ START_TEST(random_numbers_stay_below_their_limit)
         ck_assert_uint_lt(cos_rng_below(&state, 7), 7);
     }
 }
+
 END_TEST
 
 int main(void)

@@ -34,7 +34,7 @@ fresh()
     put lib/src/sched/mainloop.c '#include "queue/b.h"' '#include <uv.h>'
     put daemon/wire/json.c '#include "json.h"' '#include <cjson/cJSON.h>'
     put daemon/wire/json.h '#ifndef J_H' '#define J_H' 'extern int json_x;' '#endif'
-    put daemon/store_sql.c '#include <sqlite3.h>' '#include "wire/json.h"'
+    put daemon/sql.c '#include <sqlite3.h>' '#include "wire/json.h"'
     put ctl/main.c '#include "wire/json.h"'
 }
 
@@ -80,7 +80,7 @@ test_floors()
     fresh; put lib/src/nowhere/c.c '#include "base/a.h"'; expect 1 "no floor is called nowhere" lint
     fresh; put lib/include/cosched/io.h '#include "base/a.h"'; expect 1 "public header shows an internal" lint
     fresh; put lib/src/base/c.c '#include "wire/json.h"'; expect 1 "not a file of libcosched" lint
-    fresh; put daemon/conn.c '#include <sqlite3.h>'; expect 1 "belongs to daemon/store_sql.c" lint
+    fresh; put daemon/conn.c '#include <sqlite3.h>'; expect 1 "belongs to daemon/sql.c" lint
     fresh; put daemon/conn.c '#include <cjson/cJSON.h>'; expect 1 "belongs to daemon/wire/json.c" lint
     fresh; put daemon/wire/frame.c '#include <uv.h>'; expect 1 "pure code" lint
     fresh; put daemon/job.c '#include <cosched/cosched.h>'; expect 1 "pure code" lint

@@ -33,16 +33,19 @@ extern "C" {
 #define COSCHED_API
 #endif
 
-#define COSCHED_VERSION 0x000100                   /* of this header: major, minor, patch, a byte each */
-COSCHED_API uint32_t cosched_version(void);        /* of the library found at run time; any thread */
+#define COSCHED_VERSION 0x000100            /* of this header: major, minor, patch, a byte each */
+COSCHED_API uint32_t cosched_version(void); /* of the library found at run time; any thread */
 COSCHED_API const char *cosched_strerror(int64_t); /* static text for a negative errno; any thread */
 
 /* --- words -------------------------------------------------------------------------------------- */
 
-typedef struct cosched_runtime cosched_runtime;              /* MAIN, workers, stacks, timers */
-typedef struct { uint32_t index, generation; } cosched_task; /* a handle by value; {0, 0} is none */
-typedef struct cosched_chan cosched_chan;                    /* counted; the last unref frees */
-typedef int64_t (*cosched_fn)(void *arg);                    /* the body of a task */
+typedef struct cosched_runtime cosched_runtime; /* MAIN, workers, stacks, timers */
+
+typedef struct {
+    uint32_t index, generation;
+} cosched_task;                           /* a handle by value; {0, 0} is none */
+typedef struct cosched_chan cosched_chan; /* counted; the last unref frees */
+typedef int64_t (*cosched_fn)(void *arg); /* the body of a task */
 
 typedef enum {
     COSCHED_INHERIT, /* where the caller runs */
@@ -54,8 +57,8 @@ typedef enum {
 /* --- time: absolute nanoseconds on the monotonic clock -------------------------------------------- */
 
 #define COSCHED_NEVER INT64_MAX
-#define COSCHED_NOW INT64_C(0)                 /* try once and never suspend: -ETIMEDOUT if it would */
-COSCHED_API int64_t cosched_now(void);         /* any thread */
+#define COSCHED_NOW   INT64_C(0)       /* try once and never suspend: -ETIMEDOUT if it would */
+COSCHED_API int64_t cosched_now(void); /* any thread */
 COSCHED_API int64_t cosched_in_ms(int64_t ms); /* now + ms, saturating; any thread */
 COSCHED_API int64_t cosched_in_ns(int64_t ns);
 
@@ -70,8 +73,8 @@ enum {
 };
 
 typedef struct {
-    size_t struct_size;    /* sizeof: lets the struct grow */
-    int32_t workers;       /* threads, 0 … 64; -1: effective CPUs - 1, at least 1; 0: WORKER tasks run on MAIN */
+    size_t struct_size; /* sizeof: lets the struct grow */
+    int32_t workers; /* threads, 0 … 64; -1: effective CPUs - 1, at least 1; 0: WORKER tasks run on MAIN */
     uint32_t blocking_max; /* threads for cosched_blocking; 0: 64 */
     size_t stack_size;     /* bytes a task may use of its stack; 0: what fits into 64 KiB */
     uint32_t tasks_max;    /* 0: 4 Mi; beyond it spawn answers -EAGAIN */
@@ -99,11 +102,11 @@ COSCHED_API int64_t cosched_runtime_run_expired(cosched_runtime *rt, int64_t bud
 /* From any thread, task or not, until stop. post starts a detached task; arg_size bytes of *arg are copied into
  * the task (0: the pointer itself is passed). -ESHUTDOWN after stop, -EAGAIN at tasks_max, -EINVAL when
  * arg_size > COSCHED_ARG_MAX or `to` is neither MAIN nor WORKER. */
-COSCHED_API int cosched_runtime_post(cosched_runtime *rt, cosched_affinity to, cosched_fn fn, const void *arg,
-                                     size_t arg_size);
+COSCHED_API int cosched_runtime_post(cosched_runtime *rt, cosched_affinity to, cosched_fn fn,
+                                     const void *arg, size_t arg_size);
 /* Blocks this thread until fn has returned; not inside a task nor on MAIN's thread (-EDEADLK). */
-COSCHED_API int cosched_runtime_call(cosched_runtime *rt, cosched_affinity to, cosched_fn fn, void *arg,
-                                     int64_t *result);
+COSCHED_API int cosched_runtime_call(cosched_runtime *rt, cosched_affinity to, cosched_fn fn,
+                                     void *arg, int64_t *result);
 
 /* Refuse posts; wait until the deadline for the tasks to end; cancel what is left; wait for its clean-up. Pumps MAIN
  * itself when called on MAIN's thread (outside tasks). Returns how many tasks had to be cancelled. */
@@ -119,8 +122,9 @@ COSCHED_API int cosched_runtime_destroy(cosched_runtime *rt);
 #define COSCHED_ARG_MAX 32 /* bytes of argument that a task can hold itself */
 
 enum {
-    COSCHED_PINNED = 1,          /* stays where it was started; a call or hop elsewhere answers -EPERM */
-    COSCHED_SKIP_IF_CANCELED = 2 /* cancelled before it started: it does not run, its result is -ECANCELED */
+    COSCHED_PINNED = 1, /* stays where it was started; a call or hop elsewhere answers -EPERM */
+    COSCHED_SKIP_IF_CANCELED =
+        2 /* cancelled before it started: it does not run, its result is -ECANCELED */
 };
 
 typedef struct {
@@ -129,8 +133,8 @@ typedef struct {
     cosched_affinity affinity; /* COSCHED_INHERIT by default */
     uint32_t flags;            /* COSCHED_PINNED … */
     size_t stack_size;         /* bytes the body may use; 0: the runtime's */
-    size_t arg_size;           /* > 0: that many bytes of *arg are copied into the task (<= COSCHED_ARG_MAX) */
-    int64_t timeout_ns;        /* > 0: from its start; then the task is cancelled */
+    size_t arg_size; /* > 0: that many bytes of *arg are copied into the task (<= COSCHED_ARG_MAX) */
+    int64_t timeout_ns; /* > 0: from its start; then the task is cancelled */
 } cosched_attr;
 
 /* co_await fn(arg): fn runs as part of this task. On the same affinity it is a plain call (on a fresh stack when
@@ -138,7 +142,8 @@ typedef struct {
  * back; the thread it leaves goes on with other tasks. 0, and fn's result in *result (may be NULL), when fn ran;
  * -ECANCELED or -ETIMEDOUT when the way there was withdrawn and fn never ran; -ENOMEM, -EPERM (pinned). The deadline
  * limits only the way there, never fn. */
-COSCHED_API int cosched_call(int64_t *result, cosched_affinity where, cosched_fn fn, void *arg, int64_t deadline);
+COSCHED_API int cosched_call(int64_t *result, cosched_affinity where, cosched_fn fn, void *arg,
+                             int64_t deadline);
 
 /* A child task. *out names it; whoever holds the handle awaits or detaches it. A child that is neither is cancelled
  * and joined when its parent returns. out NULL: detached from the start. attr NULL: defaults. Never suspends.
@@ -155,10 +160,11 @@ COSCHED_API void cosched_detach(cosched_task *task);
  * not started still runs (its first suspending call answers -ECANCELED) so that it can free its arg. */
 COSCHED_API void cosched_cancel(cosched_task task);
 
-COSCHED_API void cosched_yield(void);                        /* lets others of this executor run first */
-COSCHED_API cosched_affinity cosched_hop(cosched_affinity to); /* MAIN or WORKER; returns where it was. No deadline,
+COSCHED_API void cosched_yield(void); /* lets others of this executor run first */
+COSCHED_API cosched_affinity
+cosched_hop(cosched_affinity to); /* MAIN or WORKER; returns where it was. No deadline,
                                                                 * cannot be cancelled; a pinned task stays. */
-COSCHED_API int cosched_sleep_until(int64_t deadline);       /* 0, -ECANCELED; NEVER waits for the cancel */
+COSCHED_API int cosched_sleep_until(int64_t deadline); /* 0, -ECANCELED; NEVER waits for the cancel */
 /* Runs fn on a thread that may block, with 1 MiB of stack, and waits; cosched calls inside fn answer -EPERM. 0 and
  * fn's result, or -ECANCELED when it had not started. Once started it is waited for. */
 COSCHED_API int cosched_blocking(int64_t *result, cosched_fn fn, void *arg);
@@ -166,15 +172,18 @@ COSCHED_API int cosched_blocking(int64_t *result, cosched_fn fn, void *arg);
  * body's frame gone. Endless chains need one stack. */
 COSCHED_API int64_t cosched_tail(cosched_fn fn, void *arg);
 
-COSCHED_API bool cosched_cancelled(void);              /* this task's scope is cancelled; false outside tasks */
-COSCHED_API cosched_task cosched_self(void);           /* {0, 0} outside tasks */
-COSCHED_API cosched_affinity cosched_where(void);      /* where this code runs now; INHERIT outside tasks */
-COSCHED_API size_t cosched_stack_left(void);           /* bytes of the stack this code runs on; 0 outside tasks */
+COSCHED_API bool cosched_cancelled(void); /* this task's scope is cancelled; false outside tasks */
+COSCHED_API cosched_task cosched_self(void);      /* {0, 0} outside tasks */
+COSCHED_API cosched_affinity cosched_where(void); /* where this code runs now; INHERIT outside tasks */
+COSCHED_API size_t cosched_stack_left(void); /* bytes of the stack this code runs on; 0 outside tasks */
 
 /* --- scopes: a deadline or a shield over a block ---------------------------------------------------- */
 
-typedef struct { void *private_[8]; } cosched_scope; /* on your stack, until scope_end */
-enum { COSCHED_SHIELD = 1 };                         /* cancellation from outside waits; see below */
+typedef struct {
+    void *private_[8];
+} cosched_scope; /* on your stack, until scope_end */
+
+enum { COSCHED_SHIELD = 1 }; /* cancellation from outside waits; see below */
 
 /* Until scope_end, suspending calls of this task, and tasks it spawns meanwhile, are cancelled at the deadline. With
  * COSCHED_SHIELD a cancellation from outside does not enter, until the deadline, which must not be COSCHED_NEVER:
@@ -189,7 +198,7 @@ COSCHED_API bool cosched_scope_end(cosched_scope *scope);
 
 typedef enum {
     COSCHED_FAIL_FAST, /* the first child with a negative result cancels the rest; join returns that result */
-    COSCHED_COLLECT    /* all run to their end; join returns how many had a negative result */
+    COSCHED_COLLECT /* all run to their end; join returns how many had a negative result */
 } cosched_policy;
 
 typedef struct {
@@ -197,18 +206,23 @@ typedef struct {
     cosched_policy policy;
 } cosched_group_attr;
 
-typedef struct { void *private_[32]; } cosched_group; /* on your stack, from init to join */
+typedef struct {
+    void *private_[32];
+} cosched_group; /* on your stack, from init to join */
 
-COSCHED_API int cosched_group_init(cosched_group *g, const cosched_group_attr *attr); /* attr NULL: FAIL_FAST */
+COSCHED_API int cosched_group_init(cosched_group *g,
+                                   const cosched_group_attr *attr); /* attr NULL: FAIL_FAST */
 /* A child of the group. Only the task that called init spawns into it. Never suspends. Errors as cosched_spawn;
  * -ECANCELED when the group is cancelled already (fn does not run). */
-COSCHED_API int cosched_group_spawn(cosched_group *g, cosched_fn fn, void *arg, const cosched_attr *attr);
+COSCHED_API int cosched_group_spawn(cosched_group *g, cosched_fn fn, void *arg,
+                                    const cosched_attr *attr);
 COSCHED_API void cosched_group_cancel(cosched_group *g); /* any thread, while the group lives */
 /* Returns when no child is left: the policy's result, or -ETIMEDOUT (past the deadline) or -ECANCELED (the caller
  * was); in both cases the children were cancelled and waited for. Must be called exactly once. */
 COSCHED_API int64_t cosched_group_join(cosched_group *g, int64_t deadline);
-COSCHED_API int64_t cosched_group_run(const cosched_group_attr *attr, int64_t (*body)(cosched_group *, void *),
-                                      void *arg); /* init, body, join; body's negative result cancels and wins */
+COSCHED_API int64_t
+cosched_group_run(const cosched_group_attr *attr, int64_t (*body)(cosched_group *, void *),
+                  void *arg); /* init, body, join; body's negative result cancels and wins */
 
 /* --- channels: they block the task, never the thread ------------------------------------------------- */
 
@@ -221,14 +235,16 @@ COSCHED_API void cosched_chan_unref(cosched_chan *ch);        /* any thread; NUL
 COSCHED_API int cosched_chan_send(cosched_chan *ch, const void *value, int64_t deadline);
 /* 0, -ETIMEDOUT, -ECANCELED, -EPIPE (closed and drained). */
 COSCHED_API int cosched_chan_recv(cosched_chan *ch, void *value, int64_t deadline);
-COSCHED_API void cosched_chan_close(cosched_chan *ch);       /* any thread; idempotent */
+COSCHED_API void cosched_chan_close(cosched_chan *ch);         /* any thread; idempotent */
 COSCHED_API size_t cosched_chan_count(const cosched_chan *ch); /* values waiting now; any thread; a hint */
 
 /* --- events: one waiter, one set ------------------------------------------------------------------------ */
 
 /* A one-shot on the waiting task's stack: {0} is a ready event. Set once, from any thread or task; the setter touches
  * the event for the last time inside that call, so the waiter may return and drop it as soon as wait has. */
-typedef struct { uint64_t private_[1]; } cosched_event;
+typedef struct {
+    uint64_t private_[1];
+} cosched_event;
 
 COSCHED_API void cosched_event_init(cosched_event *e);
 /* 0 once set; -ETIMEDOUT, -ECANCELED: not set yet, wait again before the event goes out of scope if somebody may still

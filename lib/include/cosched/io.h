@@ -8,6 +8,7 @@
 #ifndef COSCHED_IO_H
 #define COSCHED_IO_H
 #include <cosched/cosched.h>
+
 #include <sys/types.h>
 
 #ifdef __cplusplus
@@ -21,8 +22,10 @@ typedef struct cosched_stream cosched_stream;
 
 /* Binds and listens. The path must not exist; mode is applied before anybody can connect. -ENAMETOOLONG past what
  * a socket address holds, -EADDRINUSE, -EACCES … */
-COSCHED_API int cosched_listen_unix(cosched_listener **out, const char *path, mode_t mode, int backlog);
-COSCHED_API int cosched_listen_fd(cosched_listener **out, int fd); /* an inherited, listening socket; takes fd over */
+COSCHED_API int cosched_listen_unix(cosched_listener **out, const char *path, mode_t mode,
+                                    int backlog);
+COSCHED_API int cosched_listen_fd(cosched_listener **out,
+                                  int fd); /* an inherited, listening socket; takes fd over */
 /* The next connection. -EMFILE and -ENFILE leave it waiting in the backlog: wait a little, then accept again. */
 COSCHED_API int cosched_accept(cosched_listener *l, cosched_stream **out, int64_t deadline);
 /* Wakes a task that waits in accept with -ECANCELED, closes and frees. The path is not unlinked. NULL is fine. */
@@ -33,7 +36,8 @@ COSCHED_API int cosched_connect_unix(cosched_stream **out, const char *path, int
 COSCHED_API int64_t cosched_read(cosched_stream *s, void *buffer, size_t size, int64_t deadline);
 /* All of it: size, or a negative errno; after -ETIMEDOUT or -ECANCELED a part may have left, and the stream should
  * be closed. */
-COSCHED_API int64_t cosched_write(cosched_stream *s, const void *buffer, size_t size, int64_t deadline);
+COSCHED_API int64_t cosched_write(cosched_stream *s, const void *buffer, size_t size,
+                                  int64_t deadline);
 COSCHED_API int cosched_stream_fileno(const cosched_stream *s); /* borrowed */
 /* Wakes tasks that wait in read or write with -ECANCELED: any task may call it, to end another's conversation. */
 COSCHED_API void cosched_stream_shut(cosched_stream *s);
@@ -43,6 +47,7 @@ COSCHED_API void cosched_close(cosched_stream *s);
 /* --- descriptors, signals, children ------------------------------------------------------------------- */
 
 enum { COSCHED_READABLE = 1, COSCHED_WRITABLE = 2 };
+
 /* Waits until fd is ready for any of `events`; returns the ready ones (errors and hang-ups make it readable). One
  * waiter per descriptor. The descriptor stays the caller's, and is made non-blocking. */
 COSCHED_API int cosched_poll(int fd, int events, int64_t deadline);

@@ -6,12 +6,12 @@
 /* Writes "cosched: file:line: function: what" to stderr with write(2), allocates nothing, aborts. */
 noreturn void cos_fatal(const char *file, int line, const char *function, const char *what);
 
-#define COS_LIKELY(x) __builtin_expect(!!(x), 1)
+#define COS_LIKELY(x)   __builtin_expect(!!(x), 1)
 #define COS_UNLIKELY(x) __builtin_expect(!!(x), 0)
 
 /* On in every build: cheap checks at both ends of a path. */
-#define COS_ASSERT(x) (COS_LIKELY(x) ? (void)0 : cos_fatal(__FILE__, __LINE__, __func__, #x))
-#define COS_PANIC(what) cos_fatal(__FILE__, __LINE__, __func__, what)
+#define COS_ASSERT(x)     (COS_LIKELY(x) ? (void)0 : cos_fatal(__FILE__, __LINE__, __func__, #x))
+#define COS_PANIC(what)   cos_fatal(__FILE__, __LINE__, __func__, what)
 #define COS_UNREACHABLE() cos_fatal(__FILE__, __LINE__, __func__, "unreachable")
 
 /* Debug builds only: checks that cost something on a hot path. */
@@ -21,7 +21,7 @@ noreturn void cos_fatal(const char *file, int line, const char *function, const 
 #define COS_INVARIANT(x) ((void)sizeof(x))
 #endif
 
-#define COS_STATIC_ASSERT(x, text) _Static_assert(x, text)
-#define COS_CACHE_LINE 64
+#define COS_STATIC_ASSERT(x, text)          _Static_assert(x, text)
+#define COS_CACHE_LINE                      64
 #define COS_CONTAINER_OF(ptr, type, member) ((type *)(void *)((char *)(ptr)-offsetof(type, member)))
 #endif

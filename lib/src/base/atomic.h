@@ -32,24 +32,25 @@
 #else
 #include <stdatomic.h>
 
-#define COS_ATOMIC(type) _Atomic(type)
+#define COS_ATOMIC(type)  _Atomic(type)
 #define COS_ORDER_relaxed memory_order_relaxed
 #define COS_ORDER_acquire memory_order_acquire
 #define COS_ORDER_release memory_order_release
 #define COS_ORDER_acq_rel memory_order_acq_rel
 #define COS_ORDER_seq_cst memory_order_seq_cst
 
-#define cos_atomic_init(p, v) atomic_init(p, v)
-#define cos_atomic_load(p, order) atomic_load_explicit(p, COS_ORDER_##order)
-#define cos_atomic_store(p, v, order) atomic_store_explicit(p, v, COS_ORDER_##order)
+#define cos_atomic_init(p, v)            atomic_init(p, v)
+#define cos_atomic_load(p, order)        atomic_load_explicit(p, COS_ORDER_##order)
+#define cos_atomic_store(p, v, order)    atomic_store_explicit(p, v, COS_ORDER_##order)
 #define cos_atomic_exchange(p, v, order) atomic_exchange_explicit(p, v, COS_ORDER_##order)
-#define cos_atomic_add(p, v, order) atomic_fetch_add_explicit(p, v, COS_ORDER_##order)
-#define cos_atomic_sub(p, v, order) atomic_fetch_sub_explicit(p, v, COS_ORDER_##order)
-#define cos_atomic_or(p, v, order) atomic_fetch_or_explicit(p, v, COS_ORDER_##order)
-#define cos_atomic_and(p, v, order) atomic_fetch_and_explicit(p, v, COS_ORDER_##order)
+#define cos_atomic_add(p, v, order)      atomic_fetch_add_explicit(p, v, COS_ORDER_##order)
+#define cos_atomic_sub(p, v, order)      atomic_fetch_sub_explicit(p, v, COS_ORDER_##order)
+#define cos_atomic_or(p, v, order)       atomic_fetch_or_explicit(p, v, COS_ORDER_##order)
+#define cos_atomic_and(p, v, order)      atomic_fetch_and_explicit(p, v, COS_ORDER_##order)
 /* Strong compare-and-swap: *expected is updated on failure; failure order in its own word. */
-#define cos_atomic_cas(p, expected, desired, order, failure)                                                           \
-    atomic_compare_exchange_strong_explicit(p, expected, desired, COS_ORDER_##order, COS_ORDER_##failure)
+#define cos_atomic_cas(p, expected, desired, order, failure)                         \
+    atomic_compare_exchange_strong_explicit(p, expected, desired, COS_ORDER_##order, \
+                                            COS_ORDER_##failure)
 
 /* A full fence: no earlier access passes a later one, store-load included. */
 static inline void cos_atomic_fence_full(void)

@@ -4,7 +4,7 @@
 #include <stdint.h>
 
 #define COS_NS_PER_MS INT64_C(1000000)
-#define COS_NS_PER_S INT64_C(1000000000)
+#define COS_NS_PER_S  INT64_C(1000000000)
 
 int64_t cos_clock_now(void); /* CLOCK_MONOTONIC, ns; any thread */
 

@@ -97,7 +97,7 @@ int cos_op_begin(struct cos_op *op, struct cos_source *s, enum cos_side side)
     if ((cos_atomic_or(&s->state, UINT32_C(1) << side, acquire) & UINT32_C(1) << side) != 0) {
         return -EBUSY;
     }
-    struct cos_fiber *f = cos_fiber_current(NULL);
+    struct cos_fiber *f = cos_fiber_self(NULL);
     *op = (struct cos_op){.source = s, .fiber = f, .side = side, .home = f->affinity};
     return 0;
 }

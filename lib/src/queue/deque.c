@@ -16,11 +16,9 @@
  * between them, which is both):
  *   - before O2: T1 had read top = b before H, so O2 reads b or more, and the owner goes through the CAS on top,
  *     which only one of the two can win;
- *   - after O1: T2 comes after H and reads bottom = b or newer, so the thief answers EMPTY. A newer value is
- *     larger only by a push after this take, and then O2 came before H as well with top < b: but T1 = b
- *     before H means that top was already b at H, and position b is given out again only by the owner itself,
- *     under a value of top that the thief's T4 must still meet: the cell it loads at T3 is then the new one,
- *     because bottom was read by acquire.
+ *   - after O1: T2 comes after H and reads what O1 stored or newer. If that is b, the thief answers EMPTY. If it
+ *     is more, the owner pushed again after this take, and its push gave position b to a new entry: the thief
+ *     reads bottom by acquire, so the cell it loads at T3 holds the new entry, and that is the one it wins.
  * With several thieves the value that T1 read was stored by another thief's T4; nothing above asks who did.
  * Where membarrier is missing, cos_fence_init makes both H and L full fences and the proof is the paper's.
  *
@@ -71,8 +69,8 @@ void cos_deque_fini(struct cos_deque *d)
     if (d == NULL) {
         return;
     }
-    struct cos_deque_ring *ring =
-        cos_atomic_load(&d->ring, relaxed); /* relaxed: no other thread is left */
+    /* relaxed: no other thread is left. */
+    struct cos_deque_ring *ring = cos_atomic_load(&d->ring, relaxed);
     while (ring != NULL) {
         struct cos_deque_ring *older = ring->retired;
         cos_free(ring);
@@ -101,10 +99,10 @@ int cos_deque_reserve_owner(struct cos_deque *d, int64_t n)
         if (bigger == NULL) {
             return -ENOMEM;
         }
-        for (int64_t p = t; p < b;
-             p++) { /* relaxed: own stores, published by the ring pointer and by bottom */
-            cos_atomic_store(&bigger->cell[p & bigger->mask],
-                             cos_atomic_load(&ring->cell[p & ring->mask], relaxed), relaxed);
+        /* relaxed: own stores, published by the ring pointer and by bottom. */
+        for (int64_t p = t; p < b; p++) {
+            uint32_t v = cos_atomic_load(&ring->cell[p & ring->mask], relaxed);
+            cos_atomic_store(&bigger->cell[p & bigger->mask], v, relaxed);
         }
         bigger->retired = ring;
         /* release: pairs with the acquire of ring in cos_deque_steal; publishes mask and the copied cells. */
@@ -150,10 +148,10 @@ uint32_t cos_deque_take_top_owner(struct cos_deque *d)
 
 enum cos_steal cos_deque_steal(struct cos_deque *d, uint32_t *out)
 {
-    int64_t t =
-        cos_atomic_load(&d->top, relaxed); /* relaxed: ordered before bottom by the heavy fence */
-    if (t >= cos_atomic_load(&d->bottom,
-                             relaxed)) { /* relaxed: a hint; a parking worker fences before it looks */
+    /* relaxed: ordered before bottom by the heavy fence. */
+    int64_t t = cos_atomic_load(&d->top, relaxed);
+    /* relaxed: a hint, for those who can be wrong; a parking worker has fenced before it looks. */
+    if (t >= cos_atomic_load(&d->bottom, relaxed)) {
         return COS_STEAL_EMPTY;
     }
     /* The thief's half of the handshake: top is read, then every owner passes a full fence, then bottom is
@@ -166,8 +164,8 @@ enum cos_steal cos_deque_steal(struct cos_deque *d, uint32_t *out)
     }
     /* acquire: pairs with the release of ring in reserve_owner. Not before bottom: see the head comment. */
     struct cos_deque_ring *ring = cos_atomic_load(&d->ring, acquire);
-    uint32_t v =
-        cos_atomic_load(&ring->cell[t & ring->mask], relaxed); /* relaxed: bottom published it */
+    /* relaxed: bottom published it. */
+    uint32_t v = cos_atomic_load(&ring->cell[t & ring->mask], relaxed);
     /* release: pairs with the acquire of top in reserve_owner: the cell was read before it may be reused. */
     if (!cos_atomic_cas(&d->top, &t, t + 1, release, relaxed)) {
         return COS_STEAL_LOST;

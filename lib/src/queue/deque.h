@@ -95,8 +95,8 @@ static inline uint32_t cos_deque_claim_bottom_owner(struct cos_deque *d, int64_t
     /* The owner's half of the handshake: bottom is stored before top is loaded. The partner is the heavy
      * fence between the load of top and the load of bottom in cos_deque_steal. */
     cos_fence_light();
-    int64_t t =
-        cos_atomic_load(&d->top, relaxed); /* relaxed: ordered by the fences, carries no data */
+    /* relaxed: ordered by the fences, carries no data. */
+    int64_t t = cos_atomic_load(&d->top, relaxed);
     if (COS_LIKELY(t < b)) {
         struct cos_deque_ring *ring = cos_atomic_load(&d->ring, relaxed);
         return cos_atomic_load(&ring->cell[b & ring->mask], relaxed); /* relaxed: own stores */
@@ -107,8 +107,8 @@ static inline uint32_t cos_deque_claim_bottom_owner(struct cos_deque *d, int64_t
 static inline uint32_t cos_deque_take_bottom_owner(struct cos_deque *d)
 {
     int64_t b = cos_atomic_load(&d->bottom, relaxed) - 1; /* relaxed: own store */
-    if (cos_atomic_load(&d->top, relaxed) >
-        b) { /* relaxed: top only grows, so an old value is a bound */
+    /* relaxed: top only grows, so an old value is a bound. */
+    if (cos_atomic_load(&d->top, relaxed) > b) {
         return 0;
     }
     return cos_deque_claim_bottom_owner(d, b);
@@ -118,7 +118,7 @@ static inline bool cos_deque_take_bottom_if_owner(struct cos_deque *d, uint32_t 
 {
     COS_INVARIANT(v != 0);
     int64_t b = cos_atomic_load(&d->bottom, relaxed) - 1; /* relaxed: own store */
-    if (cos_atomic_load(&d->top, relaxed) > b) {          /* relaxed: as in take_bottom_owner */
+    if (cos_atomic_load(&d->top, relaxed) > b) {          /* relaxed: as above */
         return false;
     }
     struct cos_deque_ring *ring = cos_atomic_load(&d->ring, relaxed);

@@ -29,8 +29,8 @@ static inline void cos_inbox_init(struct cos_inbox *inbox)
  * (cos_doorbell_ring_needed or the executor's own wake-up). */
 static inline bool cos_inbox_push(struct cos_inbox *inbox, struct cos_inbox_node *node)
 {
-    struct cos_inbox_node *newest =
-        cos_atomic_load(&inbox->newest, relaxed); /* relaxed: the CAS decides */
+    /* relaxed: the CAS decides. */
+    struct cos_inbox_node *newest = cos_atomic_load(&inbox->newest, relaxed);
     do {
         node->next = newest;
         /* release: pairs with the acquire of the exchange in cos_inbox_drain; publishes node and what it

@@ -275,8 +275,8 @@ uint32_t cos_injector_pop(struct cos_injector *q)
 
 uint64_t cos_injector_depth(const struct cos_injector *q)
 {
-    uint64_t head =
-        cos_atomic_load(&q->head, relaxed); /* relaxed, all: a guess; head first, so tail is ahead */
+    /* relaxed, all: a guess; head first, so that tail is ahead. */
+    uint64_t head = cos_atomic_load(&q->head, relaxed);
     uint64_t tail = cos_atomic_load(&q->tail, relaxed);
     return (tail > head ? tail - head : 0) + cos_atomic_load(&q->listed, relaxed);
 }

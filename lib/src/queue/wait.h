@@ -69,8 +69,8 @@ static inline void cos_wait_init(struct cos_wait *w)
 /* The waiting fiber, before it arms its first source. Returns the sequence number to give to the sources. */
 static inline uint32_t cos_wait_begin(struct cos_wait *w)
 {
-    uint64_t word =
-        cos_atomic_load(&w->word, relaxed); /* relaxed: in RUNNING only the owner writes */
+    /* relaxed: in RUNNING only the owner writes. */
+    uint64_t word = cos_atomic_load(&w->word, relaxed);
     COS_ASSERT(cos_wait_word_phase(word) == COS_WAIT_RUNNING);
     uint32_t seq = cos_wait_word_seq(word) + 1;
     /* A plain store cannot overwrite a claim: no source has this number yet, and every older one loses.

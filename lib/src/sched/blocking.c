@@ -15,7 +15,8 @@
 #include "sched/thread.h"
 
 #define THREAD_STACK_BYTES ((size_t)1024 * 1024)
-#define IDLE_SECONDS 10 /* a thread without work ends after so long: an idle process has none, and no wake-ups */
+#define IDLE_SECONDS \
+    10 /* a thread without work ends after so long: an idle process has none, and no wake-ups */
 
 struct request {
     struct cos_list link;

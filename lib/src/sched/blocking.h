@@ -4,11 +4,11 @@
 #define COS_SCHED_BLOCKING_H
 #include <cosched/cosched.h>
 
-#include "base/list.h"
-
 #include <pthread.h>
 
-#define COS_OWN_THREADS_MAX 64
+#include "base/list.h"
+
+#define COS_OWN_THREADS_MAX          64
 #define COS_BLOCKING_THREADS_DEFAULT 64
 
 struct cosched_runtime;
@@ -20,8 +20,8 @@ struct cos_blocking {
     pthread_cond_t work, quiet;
     struct cos_list queue; /* struct request, oldest first; they lie on the asking tasks' stacks */
     uint32_t queued, threads, idle, threads_max;
-    uint32_t own;         /* BLOCKING tasks alive */
-    uint64_t own_in_use;  /* bit i: executor 1 + COSCHED_WORKERS_MAX + i has a thread */
+    uint32_t own;        /* BLOCKING tasks alive */
+    uint64_t own_in_use; /* bit i: executor 1 + COSCHED_WORKERS_MAX + i has a thread */
     bool quitting;
 };
 

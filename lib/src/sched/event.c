@@ -61,7 +61,8 @@ int cosched_event_wait(cosched_event *ev, int64_t deadline)
     if (f == NULL) {
         return -EPERM;
     }
-    return cos_scope_canceled(f->scope, &f->base->scope) ? -ECANCELED : wait_for(word_of(ev), deadline, 0);
+    return cos_scope_canceled(f->scope, &f->base->scope) ? -ECANCELED
+                                                         : wait_for(word_of(ev), deadline, 0);
 }
 
 void cosched_event_wait_always(cosched_event *ev)

@@ -10,7 +10,8 @@
 #include "sched/park.h"
 #include "sched/runtime.h"
 
-int cos_exec_init(struct cos_exec *e, struct cosched_runtime *rt, enum cos_exec_kind kind, uint32_t id)
+int cos_exec_init(struct cos_exec *e, struct cosched_runtime *rt, enum cos_exec_kind kind,
+                  uint32_t id)
 {
     e->kind = kind;
     e->id = id;
@@ -77,7 +78,8 @@ void cos_counters_add(struct cos_counters *sum, const struct cos_counters *one)
     COS_ATOMIC(uint64_t) *to = &sum->slices;
     const COS_ATOMIC(uint64_t) *from = &one->slices;
     for (size_t i = 0; i < sizeof *sum / sizeof *to; i++) { /* nothing but counters */
-        cos_atomic_store(&to[i], cos_atomic_load(&to[i], relaxed) + cos_atomic_load(&from[i], relaxed), relaxed);
+        cos_atomic_store(
+            &to[i], cos_atomic_load(&to[i], relaxed) + cos_atomic_load(&from[i], relaxed), relaxed);
     }
 }
 
@@ -95,7 +97,8 @@ void cos_exec_drain_inbox(struct cos_exec *e)
 {
     struct cos_inbox_node *node = cos_inbox_drain(&e->inbox);
     while (node != NULL) {
-        struct cos_inbox_node *next = node->next; /* read before the task may run and wait elsewhere */
+        struct cos_inbox_node *next =
+            node->next; /* read before the task may run and wait elsewhere */
         push_ready(e, COS_CONTAINER_OF(node, struct cos_task, inbox));
         node = next;
     }
@@ -105,7 +108,8 @@ void cos_exec_drain_inbox(struct cos_exec *e)
 
 static void submit_inbox(struct cos_exec *to, struct cos_task *t)
 {
-    bool own = to->kind == COS_EXEC_OWN; /* before the push: the task may end, and its executor serve another */
+    bool own = to->kind ==
+               COS_EXEC_OWN; /* before the push: the task may end, and its executor serve another */
     if (!cos_inbox_push(&to->inbox, &t->inbox)) {
         return; /* who found it empty rings */
     }
@@ -157,7 +161,8 @@ static bool belongs_here(const struct cos_exec *e, const struct cos_fiber *f)
     if (f->affinity == COSCHED_BLOCKING) {
         return f->home == e;
     }
-    return cos_runs_on_main(e->rt, f->affinity) ? e->kind == COS_EXEC_MAIN : e->kind == COS_EXEC_WORKER;
+    return cos_runs_on_main(e->rt, f->affinity) ? e->kind == COS_EXEC_MAIN
+                                                : e->kind == COS_EXEC_WORKER;
 }
 
 void cos_submit_next(struct cos_exec *e, struct cos_task *t)

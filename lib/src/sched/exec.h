@@ -12,13 +12,15 @@
 #include "sched/fiber.h"
 #include "sched/timers.h"
 
-#define COS_EXEC_BUDGET 61 /* slices between two looks at everything else; prime, so that patterns do not lock in */
+#define COS_EXEC_BUDGET \
+    61 /* slices between two looks at everything else; prime, so that patterns do not lock in */
 
 enum cos_exec_kind { COS_EXEC_MAIN, COS_EXEC_WORKER, COS_EXEC_OWN };
 
 /* Written by the owner with relaxed stores (no lock, a cache line of its own), read by anybody. */
 struct cos_counters {
-    COS_ATOMIC(uint64_t) slices, spawned, completed, switches, grown, yields, steals, stolen_from, busy_ns, polls;
+    COS_ATOMIC(uint64_t)
+    slices, spawned, completed, switches, grown, yields, steals, stolen_from, busy_ns, polls;
     COS_ATOMIC(uint64_t) hops_to_worker, hops_to_main;
 };
 
@@ -29,12 +31,12 @@ void cos_counters_add(struct cos_counters *sum, const struct cos_counters *one);
     cos_atomic_store(&(e)->count.field, cos_atomic_load(&(e)->count.field, relaxed) + 1, relaxed)
 
 struct cos_exec {
-    enum cos_exec_kind kind;   /* const */
-    uint32_t id;               /* const; index in the runtime's table */
+    enum cos_exec_kind kind;    /* const */
+    uint32_t id;                /* const; index in the runtime's table */
     struct cosched_runtime *rt; /* const */
-    struct cos_fiber *running; /* owner thread; NULL in the loop */
-    uint32_t next;             /* a waiter just woken by an ending task: runs next. Owner; 0 outside of that moment */
-    uint32_t budget;           /* slices left before the loop has its turn */
+    struct cos_fiber *running;  /* owner thread; NULL in the loop */
+    uint32_t next; /* a waiter just woken by an ending task: runs next. Owner; 0 outside of that moment */
+    uint32_t budget; /* slices left before the loop has its turn */
     struct cos_context loop;
     struct cos_task_cache tasks;
     struct cos_stack_cache stacks;
@@ -46,14 +48,15 @@ struct cos_exec {
     struct cos_timers timers;
     COS_ATOMIC(uint32_t) bell; /* own threads: futex word, 1 once something came in */
     bool own_done;             /* own threads: the task has ended */
-    bool steal_from_main;      /* const: there are workers, who take the WORKER tasks that MAIN makes */
-    int64_t awake_since;       /* workers: for busy_ns */
-    int64_t watching;          /* workers: until when this sleeper watches all timers; INT64_MAX: it does not */
-    uint64_t trimmed_slices;   /* trim.c: the work that was done when it looked last */
+    bool steal_from_main; /* const: there are workers, who take the WORKER tasks that MAIN makes */
+    int64_t awake_since;  /* workers: for busy_ns */
+    int64_t watching; /* workers: until when this sleeper watches all timers; INT64_MAX: it does not */
+    uint64_t trimmed_slices; /* trim.c: the work that was done when it looked last */
     _Alignas(COS_CACHE_LINE) struct cos_counters count;
 };
 
-int cos_exec_init(struct cos_exec *e, struct cosched_runtime *rt, enum cos_exec_kind kind, uint32_t id);
+int cos_exec_init(struct cos_exec *e, struct cosched_runtime *rt, enum cos_exec_kind kind,
+                  uint32_t id);
 void cos_exec_drop_leftovers(struct cos_exec *e); /* nothing runs any more */
 void cos_exec_fini(struct cos_exec *e);
 void cos_exec_thread_begin(struct cos_exec *e); /* on its thread: becomes current */
@@ -90,6 +93,15 @@ static inline struct cos_fiber *cos_fiber_current(struct cos_exec **out)
     return e != NULL ? e->running : NULL;
 }
 
+/* The same where it is known to run inside a task. */
+static inline struct cos_fiber *cos_fiber_self(struct cos_exec **out)
+{
+    struct cos_exec *e = cos_exec_current();
+    if (out != NULL) {
+        *out = e;
+    }
+    return e->running;
+}
 
 void cos_exec_drain_inbox(struct cos_exec *e); /* into ready */
 
@@ -97,6 +109,8 @@ void cos_exec_drain_inbox(struct cos_exec *e); /* into ready */
  * awaits it. */
 static inline struct cos_deque *cos_exec_own_queue(struct cos_exec *e, uint8_t affinity)
 {
-    return e->kind == COS_EXEC_WORKER || (affinity == COSCHED_WORKER && e->steal_from_main) ? &e->deque : &e->ready;
+    return e->kind == COS_EXEC_WORKER || (affinity == COSCHED_WORKER && e->steal_from_main)
+               ? &e->deque
+               : &e->ready;
 }
 #endif

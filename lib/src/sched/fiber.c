@@ -16,9 +16,10 @@ struct stack_top {
     struct cos_fiber *fiber; /* borrowed: the one that runs, or ran last, on this slot */
 };
 
-#define MAGIC UINT64_C(0x636f736368656421)
+#define MAGIC        UINT64_C(0x636f736368656421)
 #define HEADER_BYTES ((sizeof(struct cos_fiber) + sizeof(struct stack_top) + 63) / 64 * 64)
-#define OWN_THREAD_BYTES ((size_t)1024 * 1024) /* a BLOCKING task calls libraries that expect a thread's stack */
+#define OWN_THREAD_BYTES \
+    ((size_t)1024 * 1024) /* a BLOCKING task calls libraries that expect a thread's stack */
 #define GROW_BYTES ((size_t)256 * 1024) /* a segment holds many frames: growth is rare */
 
 static struct cos_fiber *header_of(char *stack_hi)
@@ -96,11 +97,11 @@ static int64_t run_grown(void *arg)
     return run_chain(g->fiber, g->fn, g->arg);
 }
 
-static COS_SWITCHES int64_t call_on_segment(struct cos_fiber *f, cosched_fn fn, void *arg, int *error)
+static COS_SWITCHES int64_t call_on_segment(struct cos_fiber *f, cosched_fn fn, void *arg,
+                                            int *error)
 {
     struct cos_stack segment;
-    struct cos_exec *e;
-    cos_fiber_current(&e);
+    struct cos_exec *e = cos_exec_current();
     int rc = cos_stack_get(&e->stacks, GROW_BYTES, &segment);
     if (rc < 0) {
         *error = rc;
@@ -111,14 +112,16 @@ static COS_SWITCHES int64_t call_on_segment(struct cos_fiber *f, cosched_fn fn, 
     f->stack_lo = segment.lo;
     struct grown g = {f, fn, arg};
     *top_of(segment.hi) = (struct stack_top){MAGIC, f};
-    int64_t result = cos_context_call(&f->ctx, segment.lo, (char *)top_of(segment.hi), run_grown, &g);
+    int64_t result =
+        cos_context_call(&f->ctx, segment.lo, (char *)top_of(segment.hi), run_grown, &g);
     f->stack_lo = outer_lo;
-    cos_fiber_current(&e); /* it may have come back on another thread */
+    e = cos_exec_current(); /* it may have come back on another thread */
     cos_stack_put(&e->stacks, &segment);
     return result;
 }
 
-int64_t cos_fiber_call(struct cos_fiber *f, struct cos_task *task, cosched_fn fn, void *arg, int *error)
+int64_t cos_fiber_call(struct cos_fiber *f, struct cos_task *task, cosched_fn fn, void *arg,
+                       int *error)
 {
     struct cos_frame frame = {f->frames, fn, task};
     f->frames = &frame;

@@ -36,9 +36,9 @@ struct cos_fiber {
     struct cos_exec *home;    /* a task that owns its thread: that executor; else NULL */
     cosched_fn tail_fn;       /* cosched_tail: what takes the place of the body that returns now */
     void *tail_arg;
-    uint32_t wait_seq;        /* of the wait that began last */
-    uint8_t affinity;         /* COSCHED_MAIN, _WORKER, _BLOCKING: where it belongs now */
-    uint8_t hop_to;           /* where a hop in flight goes */
+    uint32_t wait_seq; /* of the wait that began last */
+    uint8_t affinity;  /* COSCHED_MAIN, _WORKER, _BLOCKING: where it belongs now */
+    uint8_t hop_to;    /* where a hop in flight goes */
     bool pinned;
     _Alignas(16) char arg[COSCHED_ARG_MAX];
 };
@@ -52,7 +52,8 @@ void cos_fiber_destroy(struct cos_exec *e, struct cos_fiber *f);
 int64_t cos_fiber_run(struct cos_fiber *f, cosched_fn fn, void *arg);
 /* fn(arg) as a call of the running fiber (or as the body of `task`, awaited inline; else NULL), on a fresh segment if less than COS_STACK_PROMISE is left; follows tails.
  * -ENOMEM in *error when no segment could be had: fn has not run. */
-int64_t cos_fiber_call(struct cos_fiber *f, struct cos_task *task, cosched_fn fn, void *arg, int *error);
+int64_t cos_fiber_call(struct cos_fiber *f, struct cos_task *task, cosched_fn fn, void *arg,
+                       int *error);
 
 /* Writes what is known about the fiber whose stack ends at stack_hi. Async-signal-safe. */
 void cos_fiber_describe(char *stack_hi, int fd);

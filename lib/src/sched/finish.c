@@ -90,14 +90,13 @@ static void close_kid(struct cos_fiber *f, struct cos_task *self, struct cos_tas
             cos_kids_remove(self, kid);
             cos_task_recycle(&cos_exec_current()->tasks, kid);
             return;
-        case COS_JOIN_DETACHED:
-            cos_kids_remove(self, kid);
-            return;
+        case COS_JOIN_DETACHED: cos_kids_remove(self, kid); return;
         case COS_JOIN_DETACHED_LISTED:
             /* Unlisted first: once it is DETACHED its block may go at any moment. */
             cos_kids_remove(self, kid);
             cos_scope_release(cos_exec_current(), cos_scope_move(&kid->scope, &cos_runtime()->root));
-            if (cos_atomic_cas(&kid->join, &j, cos_join(generation, COS_JOIN_DETACHED), acq_rel, acquire)) {
+            if (cos_atomic_cas(&kid->join, &j, cos_join(generation, COS_JOIN_DETACHED), acq_rel,
+                               acquire)) {
                 return;
             }
             cos_task_recycle(&cos_exec_current()->tasks, kid); /* it ended in between: ZOMBIE */
@@ -141,10 +140,12 @@ static void publish_end(struct cos_exec *e, struct cos_task *t);
 
 static bool skips(const struct cos_fiber *f, struct cos_task *t)
 {
-    return (t->flags & COSCHED_SKIP_IF_CANCELED) != 0 && cos_scope_canceled(&t->scope, &f->base->scope);
+    return (t->flags & COSCHED_SKIP_IF_CANCELED) != 0 &&
+           cos_scope_canceled(&t->scope, &f->base->scope);
 }
 
-static int64_t run_with_timeout(struct cos_fiber *f, struct cos_task *t, void *arg, int64_t timeout_ns)
+static int64_t run_with_timeout(struct cos_fiber *f, struct cos_task *t, void *arg,
+                                int64_t timeout_ns)
 {
     cosched_scope scope;
     int rc = cosched_scope_begin(&scope, cos_clock_add(cos_clock_now(), timeout_ns), 0);
@@ -170,7 +171,8 @@ void cos_task_run(struct cos_exec *e, struct cos_fiber *f, struct cos_task *t)
             arg = memcpy(f->arg, t->arg_copy, sizeof f->arg);
         }
         if ((t->flags & COS_TASK_TIMEOUT) != 0) {
-            timeout_ns = (int64_t)cos_atomic_load(&t->joining, relaxed); /* before the start: the spawner's */
+            timeout_ns = (int64_t)cos_atomic_load(&t->joining,
+                                                  relaxed); /* before the start: the spawner's */
             cos_atomic_store(&t->joining, 0, relaxed);
         }
     }
@@ -202,7 +204,8 @@ static int end_inline(struct cos_task *self, struct cos_task *t, uint32_t genera
     }
     uint64_t j = cos_join(generation, COS_JOIN_NONE);
     /* acq_rel: as in cos_join_consume. The one locked operation of spawn and await on the fast path. */
-    if (COS_LIKELY(cos_atomic_cas(&t->join, &j, cos_join(generation + 1, COS_JOIN_NONE), acq_rel, relaxed))) {
+    if (COS_LIKELY(cos_atomic_cas(&t->join, &j, cos_join(generation + 1, COS_JOIN_NONE), acq_rel,
+                                  relaxed))) {
         cos_kids_remove(self, t);
         cos_task_recycle(&e->tasks, t);
         return 0;
@@ -212,7 +215,8 @@ static int end_inline(struct cos_task *self, struct cos_task *t, uint32_t genera
     return -EBUSY;
 }
 
-int cos_task_run_inline(struct cos_fiber *f, struct cos_task *t, uint32_t generation, int64_t *result)
+int cos_task_run_inline(struct cos_fiber *f, struct cos_task *t, uint32_t generation,
+                        int64_t *result)
 {
     struct cos_task *self = f->current;
     struct cos_scope *scope = f->scope;
@@ -227,7 +231,8 @@ int cos_task_run_inline(struct cos_fiber *f, struct cos_task *t, uint32_t genera
     f->scope = &t->scope;
     int error = 0;
     int64_t value = skips(f, t) ? -ECANCELED : cos_fiber_call(f, t, t->fn, arg, &error);
-    value = error < 0 ? error : value; /* no stack for it: its result, as for a task that never got one */
+    value = error < 0 ? error
+                      : value; /* no stack for it: its result, as for a task that never got one */
     COS_ASSERT(f->scope == &t->scope && "a scope or group was left open");
     if (COS_UNLIKELY(t->kids != 0)) {
         close_kids(f, t);
@@ -254,7 +259,8 @@ static void publish_end(struct cos_exec *e, struct cos_task *t)
             return;
         }
         bool listed = who == COS_JOIN_DETACHED_LISTED;
-        uint64_t end = listed ? cos_join(handle.generation + 1, COS_JOIN_ZOMBIE) : cos_join(handle.generation, COS_JOIN_DONE);
+        uint64_t end = listed ? cos_join(handle.generation + 1, COS_JOIN_ZOMBIE)
+                              : cos_join(handle.generation, COS_JOIN_DONE);
         if (listed) {
             cos_kids_hint(cos_task_at(cos_atomic_load(&t->parent, relaxed)));
         }

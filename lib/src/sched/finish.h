@@ -7,7 +7,8 @@
 void cos_task_run(struct cos_exec *e, struct cos_fiber *f, struct cos_task *t);
 /* The same for an unstarted task whose queue entry the running fiber has just claimed back: as a call on its stack. The
  * handle is consumed with it. 0; -EBUSY: another task has come to await it and gets the result; -ENOMEM: no stack. */
-int cos_task_run_inline(struct cos_fiber *f, struct cos_task *t, uint32_t generation, int64_t *result);
+int cos_task_run_inline(struct cos_fiber *f, struct cos_task *t, uint32_t generation,
+                        int64_t *result);
 /* Publishes the end of a task: wakes its waiter, tells its group, or frees it. Touches neither fiber nor stack. */
 void cos_task_complete(struct cos_exec *e, struct cos_task *t, int64_t result);
 

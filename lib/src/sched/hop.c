@@ -32,7 +32,7 @@ static void commit_hop(struct cos_exec *e, struct cos_fiber *left)
 void cos_hop(cosched_affinity to)
 {
     struct cos_exec *e;
-    struct cos_fiber *f = cos_fiber_current(&e);
+    struct cos_fiber *f = cos_fiber_self(&e);
     count_hop(e, (uint8_t)to);
     if (cos_is_here(e, f, to)) {
         f->affinity = (uint8_t)to; /* without workers: a change of name */
@@ -58,7 +58,7 @@ static void commit_hop_until(struct cos_exec *e, struct cos_fiber *left)
 int cos_hop_until(cosched_affinity to, int64_t deadline)
 {
     struct cos_exec *e;
-    struct cos_fiber *f = cos_fiber_current(&e);
+    struct cos_fiber *f = cos_fiber_self(&e);
     if (cos_is_here(e, f, to)) {
         count_hop(e, (uint8_t)to);
         f->affinity = (uint8_t)to;
@@ -76,7 +76,7 @@ int cos_hop_until(cosched_affinity to, int64_t deadline)
     enum cos_cause cause = cos_park_by(commit_hop_until, deadline, 0);
     if (f->hop != NULL) { /* it never left */
         f->hop = NULL;
-        cos_fiber_current(&e);
+        e = cos_exec_current();
         cos_task_free(&e->tasks, block);
     }
     return cause == COS_ARRIVED ? 0 : cos_cause_error(cause);

@@ -13,15 +13,16 @@ static uint64_t key(cosched_task h)
     return (uint64_t)h.index << 32 | h.generation;
 }
 
-int cos_join_wait(struct cos_fiber *f, struct cos_task *t, uint32_t generation, int64_t deadline, unsigned flags)
+int cos_join_wait(struct cos_fiber *f, struct cos_task *t, uint32_t generation, int64_t deadline,
+                  unsigned flags)
 {
     struct cos_task *base = f->base;
     for (;;) {
         /* acquire: pairs with the acq_rel in cos_task_complete; DONE publishes the result. */
         uint64_t j = cos_atomic_load(&t->join, acquire);
         uint32_t who = cos_join_who(j);
-        if (cos_join_generation(j) != generation || who == COS_JOIN_DETACHED || who == COS_JOIN_DETACHED_LISTED ||
-            who == COS_JOIN_ZOMBIE) {
+        if (cos_join_generation(j) != generation || who == COS_JOIN_DETACHED ||
+            who == COS_JOIN_DETACHED_LISTED || who == COS_JOIN_ZOMBIE) {
             return -ESTALE;
         }
         if (who == COS_JOIN_DONE) {
@@ -53,13 +54,16 @@ int cos_join_wait(struct cos_fiber *f, struct cos_task *t, uint32_t generation, 
     }
 }
 
-int cos_join_consume(struct cos_exec *e, struct cos_task *self, struct cos_task *t, uint32_t generation)
+int cos_join_consume(struct cos_exec *e, struct cos_task *self, struct cos_task *t,
+                     uint32_t generation)
 {
     uint64_t j = cos_join(generation, COS_JOIN_DONE);
-    uint32_t parent = cos_atomic_load(&t->parent, relaxed); /* ours, or compared with a generation below */
+    uint32_t parent =
+        cos_atomic_load(&t->parent, relaxed); /* ours, or compared with a generation below */
     if (parent == self->index) {
         /* acq_rel: pairs with cosched_cancel's look at the generation (see cos_task_recycle). */
-        if (!cos_atomic_cas(&t->join, &j, cos_join(generation + 1, COS_JOIN_NONE), acq_rel, relaxed)) {
+        if (!cos_atomic_cas(&t->join, &j, cos_join(generation + 1, COS_JOIN_NONE), acq_rel,
+                            relaxed)) {
             return -ESTALE;
         }
         cos_kids_remove(self, t);

@@ -26,7 +26,7 @@ struct cos_uv {
     int64_t turn_deadline; /* cos_mainloop_turn waits no longer */
     bool held;             /* the waker is referenced: tasks live */
     bool closing;
-    int open;              /* handles not closed yet */
+    int open; /* handles not closed yet */
     void (*done)(void *data);
     void *done_data;
 };
@@ -70,7 +70,8 @@ static void on_wake(uv_poll_t *waker, int status, int events)
 void cos_mainloop_ring(struct cosched_runtime *rt)
 {
     uint64_t one = 1;
-    ssize_t ignored = write(rt->loop.wake_fd, &one, sizeof one); /* EAGAIN: it is full, so it is ringing */
+    ssize_t ignored =
+        write(rt->loop.wake_fd, &one, sizeof one); /* EAGAIN: it is full, so it is ringing */
     (void)ignored;
 }
 
@@ -91,7 +92,8 @@ bool cos_mainloop_pump(struct cosched_runtime *rt, int64_t budget_ns)
         cos_exec_run(e, index);
         now = cos_clock_now();
     } while (now - start < budget_ns);
-    cos_atomic_store(&e->count.busy_ns, cos_atomic_load(&e->count.busy_ns, relaxed) + (uint64_t)(now - start), relaxed);
+    cos_atomic_store(&e->count.busy_ns,
+                     cos_atomic_load(&e->count.busy_ns, relaxed) + (uint64_t)(now - start), relaxed);
     return cos_deque_size(&e->ready) > 0 || !cos_inbox_empty(&e->inbox);
 }
 
@@ -208,8 +210,8 @@ void cos_mainloop_close(struct cosched_runtime *rt, void (*done)(void *data), vo
     u->closing = true;
     u->done = done;
     u->done_data = data;
-    uv_handle_t *handles[HANDLES] = {(uv_handle_t *)&u->prepare, (uv_handle_t *)&u->idle, (uv_handle_t *)&u->timer,
-                                     (uv_handle_t *)&u->waker};
+    uv_handle_t *handles[HANDLES] = {(uv_handle_t *)&u->prepare, (uv_handle_t *)&u->idle,
+                                     (uv_handle_t *)&u->timer, (uv_handle_t *)&u->waker};
     for (int i = 0; i < HANDLES; i++) {
         uv_close(handles[i], on_closed);
     }
@@ -258,7 +260,8 @@ bool cos_mainloop_adopt_thread(struct cosched_runtime *rt)
     }
     uint32_t free_for_all = 0;
     /* relaxed: decides who is MAIN; what MAIN reads afterwards came by its inbox or from this thread. */
-    if (cos_exec_current() != NULL || !cos_atomic_cas(&rt->main_adopted, &free_for_all, 1, relaxed, relaxed)) {
+    if (cos_exec_current() != NULL ||
+        !cos_atomic_cas(&rt->main_adopted, &free_for_all, 1, relaxed, relaxed)) {
         return false;
     }
     cos_exec_thread_begin(rt->main);

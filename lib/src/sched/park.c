@@ -9,14 +9,14 @@
 
 uint64_t cos_park_begin(void)
 {
-    struct cos_fiber *f = cos_fiber_current(NULL);
+    struct cos_fiber *f = cos_fiber_self(NULL);
     f->wait_seq = cos_wait_begin(&f->base->wait);
     return (uint64_t)f->base->index << 32 | f->wait_seq;
 }
 
 enum cos_cause cos_park_abort(void)
 {
-    struct cos_fiber *f = cos_fiber_current(NULL);
+    struct cos_fiber *f = cos_fiber_self(NULL);
     bool won = cos_wait_abort(&f->base->wait, f->wait_seq);
     enum cos_cause cause = (enum cos_cause)cos_wait_end(&f->base->wait);
     return won ? COS_CANCELED : cause;
@@ -46,7 +46,7 @@ enum cos_cause cos_park(int64_t deadline, unsigned flags)
 enum cos_cause cos_park_by(cos_commit_fn commit, int64_t deadline, unsigned flags)
 {
     struct cos_exec *e;
-    struct cos_fiber *f = cos_fiber_current(&e);
+    struct cos_fiber *f = cos_fiber_self(&e);
     struct cos_task *base = f->base;
     uint64_t ticket = (uint64_t)base->index << 32 | f->wait_seq;
     if ((flags & COS_PARK_NO_CANCEL) == 0 && cos_scope_watch(f->scope, ticket)) {
@@ -59,7 +59,8 @@ enum cos_cause cos_park_by(cos_commit_fn commit, int64_t deadline, unsigned flag
     }
     struct cos_timers *timers = NULL;
     if (deadline != COSCHED_NEVER) {
-        timers = &e->timers; /* const for the runtime's life, though the executor may be another one afterwards */
+        timers =
+            &e->timers; /* const for the runtime's life, though the executor may be another one afterwards */
         cos_timers_arm(timers, base, deadline);
         cos_worker_watch(e, deadline);
     }

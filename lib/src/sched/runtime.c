@@ -81,8 +81,9 @@ static int read_config(cosched_config *out, const cosched_config *config)
         }
         memcpy(out, config, config->struct_size);
     }
-    if (out->workers < -1 || out->workers > COSCHED_WORKERS_MAX || out->stack_size > COS_STACK_BYTES_MAX / 2 ||
-        out->tasks_max > cos_tasks_capacity() || (out->flags & ~(uint32_t)COSCHED_REPORT_OVERFLOW) != 0) {
+    if (out->workers < -1 || out->workers > COSCHED_WORKERS_MAX ||
+        out->stack_size > COS_STACK_BYTES_MAX / 2 || out->tasks_max > cos_tasks_capacity() ||
+        (out->flags & ~(uint32_t)COSCHED_REPORT_OVERFLOW) != 0) {
         return -EINVAL;
     }
     if (out->workers == -1) {
@@ -178,7 +179,8 @@ static void free_runtime(struct cosched_runtime *rt)
 
 static COS_ATOMIC(uint32_t) exists; /* claims the one place; acquire and release around a runtime's life */
 
-int cosched_runtime_create(cosched_runtime **out, const cosched_config *config, struct uv_loop_s *loop_or_null)
+int cosched_runtime_create(cosched_runtime **out, const cosched_config *config,
+                           struct uv_loop_s *loop_or_null)
 {
     cosched_config c;
     *out = NULL;
@@ -260,7 +262,7 @@ struct outside {
     struct cos_group link; /* first: told by cos_task_complete */
     struct cosched_runtime *rt;
     COS_ATOMIC(int64_t) result; /* published by done */
-    COS_ATOMIC(uint32_t) done;  /* futex word; release by the task's end, acquire by whoever waits */
+    COS_ATOMIC(uint32_t) done; /* futex word; release by the task's end, acquire by whoever waits */
 };
 
 static void outside_done(struct cos_group *link, int64_t result)
@@ -275,14 +277,16 @@ static void outside_done(struct cos_group *link, int64_t result)
     cos_roots_remove(rt);
 }
 
-static int start_outside(struct outside *o, struct cosched_runtime *rt, cosched_affinity to, cosched_fn fn, void *arg)
+static int start_outside(struct outside *o, struct cosched_runtime *rt, cosched_affinity to,
+                         cosched_fn fn, void *arg)
 {
     o->link.child_done = outside_done;
     o->rt = rt;
     return cos_post(rt, to, fn, arg, 0, &o->link);
 }
 
-int cosched_runtime_call(cosched_runtime *rt, cosched_affinity to, cosched_fn fn, void *arg, int64_t *result)
+int cosched_runtime_call(cosched_runtime *rt, cosched_affinity to, cosched_fn fn, void *arg,
+                         int64_t *result)
 {
     if (cos_exec_current() != NULL) {
         return -EDEADLK;

@@ -3,22 +3,22 @@
 #define COS_SCHED_RUNTIME_H
 #include <cosched/cosched.h>
 
+#include <pthread.h>
+
 #include "queue/injector.h"
 #include "queue/parker.h"
 #include "sched/blocking.h"
 #include "sched/exec.h"
 #include "sched/mainloop.h"
 
-#include <pthread.h>
-
 #define COS_EXECS_MAX (1 + COSCHED_WORKERS_MAX + COS_OWN_THREADS_MAX)
 
 struct cosched_runtime {
-    uint32_t workers;    /* const after create, like the next four */
-    size_t stack_bytes;  /* what cos_stack_get is asked for by default */
+    uint32_t workers;   /* const after create, like the next four */
+    size_t stack_bytes; /* what cos_stack_get is asked for by default */
     uint32_t flags;
     bool host_loop;
-    struct cos_exec *main;    /* owned */
+    struct cos_exec *main;                 /* owned */
     struct cos_exec *execs[COS_EXECS_MAX]; /* owned; MAIN, workers, then own threads (blocking.c's lock) */
     pthread_t worker_threads[COSCHED_WORKERS_MAX];
     uint32_t worker_threads_started;
@@ -29,15 +29,16 @@ struct cosched_runtime {
     struct cos_injector injector;
     struct cos_parker parker;
     struct cos_doorbell bell; /* MAIN sleeps in its poll */
-    COS_ATOMIC(int64_t) watched_until; /* when a sleeping worker looks at all timers next; INT64_MAX never */
-    COS_ATOMIC(int64_t) trim_at;       /* when idle stacks are looked at again; INT64_MAX never */
-    COS_ATOMIC(uint32_t) quitting;     /* workers leave their loops (release; acquire in the loops) */
+    COS_ATOMIC(int64_t)
+    watched_until; /* when a sleeping worker looks at all timers next; INT64_MAX never */
+    COS_ATOMIC(int64_t) trim_at;   /* when idle stacks are looked at again; INT64_MAX never */
+    COS_ATOMIC(uint32_t) quitting; /* workers leave their loops (release; acquire in the loops) */
     COS_ATOMIC(uint32_t) main_adopted; /* some thread is MAIN */
     COS_ATOMIC(uint32_t) refuse_posts; /* after stop */
     COS_ATOMIC(uint32_t) roots;        /* living tasks that nobody joins; futex word of stop */
-    struct cos_counters gone;          /* of own threads that have ended; guarded by blocking.mutex */
-    COS_ATOMIC(uint64_t) posted;       /* tasks made by post */
-    COS_ATOMIC(uint64_t) tasks_peak;   /* the most that a look at the statistics has seen alive */
+    struct cos_counters gone;        /* of own threads that have ended; guarded by blocking.mutex */
+    COS_ATOMIC(uint64_t) posted;     /* tasks made by post */
+    COS_ATOMIC(uint64_t) tasks_peak; /* the most that a look at the statistics has seen alive */
 };
 
 /* The one that exists, or NULL. Set before its first thread starts, cleared after its last has ended. */

@@ -4,7 +4,8 @@
 #include "base/assert.h"
 #include "sched/park.h"
 
-#define UNLINKED_MAX 8 /* inline tasks in a row that look upward; then one is linked, so that looking stays short */
+#define UNLINKED_MAX \
+    8 /* inline tasks in a row that look upward; then one is linked, so that looking stays short */
 
 /* Locks the parent of s. The parent may change until its lock is held (detach moves a task to the root). */
 static struct cos_scope *lock_parent(struct cos_scope *s)
@@ -37,7 +38,8 @@ static void mark(struct cos_scope *s, uint32_t why)
 static bool linked(const struct cos_scope *s)
 {
     /* acquire: pairs with the release in link_locked. No parent: the root. */
-    return cos_atomic_load(&s->parent, acquire) == NULL || (cos_atomic_load(&s->flags, acquire) & COS_SCOPE_LINKED) != 0;
+    return cos_atomic_load(&s->parent, acquire) == NULL ||
+           (cos_atomic_load(&s->flags, acquire) & COS_SCOPE_LINKED) != 0;
 }
 
 /* Under s's lock; s is not linked. Bounded recursion: at most UNLINKED_MAX scopes in a row a stack are not linked, and only
@@ -124,7 +126,8 @@ static struct cos_scope *next_open(struct cos_scope *p, struct cos_list *node)
 {
     for (; node != &p->children; node = node->next) {
         struct cos_scope *child = COS_CONTAINER_OF(node, struct cos_scope, sibling);
-        if ((cos_atomic_load(&child->flags, relaxed) & (COS_SCOPE_CANCELED | COS_SCOPE_SHIELD)) == 0) {
+        if ((cos_atomic_load(&child->flags, relaxed) & (COS_SCOPE_CANCELED | COS_SCOPE_SHIELD)) ==
+            0) {
             return child;
         }
     }
@@ -166,7 +169,8 @@ bool cos_scope_canceled_above(struct cos_scope *s, struct cos_scope *base)
 {
     struct cos_scope *at = s;
     for (unsigned n = 0; at != base && n < UNLINKED_MAX; n++) {
-        at = cos_atomic_load(&at->parent, relaxed); /* made by this task: an inline task's or a block's */
+        at = cos_atomic_load(&at->parent,
+                             relaxed); /* made by this task: an inline task's or a block's */
         uint32_t flags = cos_atomic_load(&at->flags, acquire); /* pairs with link_locked */
         if ((flags & (COS_SCOPE_CANCELED | COS_SCOPE_LINKED | COS_SCOPE_SHIELD)) != 0) {
             return (flags & COS_SCOPE_CANCELED) != 0;

@@ -27,18 +27,22 @@
 enum {
     COS_SCOPE_CANCELED = 1, /* level-triggered: stays until the scope ends */
     COS_SCOPE_SHIELD = 2,   /* const: cancellation from above does not enter */
-    COS_SCOPE_LINKED = 4,   /* it is in its parent's list (set under both locks, cleared under the parent's) */
-    COS_SCOPE_EXPIRED = 8,  /* its own deadline passed */
-    COS_SCOPE_NODE = 16,    /* const: a counted block of cosched_scope_begin (kind COS_TASK_SCOPE) */
-    COS_SCOPE_ZOMBIES = 32  /* of a task: strangers consumed some of its kids; a hint, harmless when stray */
+    COS_SCOPE_LINKED =
+        4, /* it is in its parent's list (set under both locks, cleared under the parent's) */
+    COS_SCOPE_EXPIRED = 8, /* its own deadline passed */
+    COS_SCOPE_NODE = 16,   /* const: a counted block of cosched_scope_begin (kind COS_TASK_SCOPE) */
+    COS_SCOPE_ZOMBIES =
+        32 /* of a task: strangers consumed some of its kids; a hint, harmless when stray */
 };
 
 struct cos_scope {
-    struct cos_lock lock;                   /* guards children, and their sibling links and LINKED flags */
-    COS_ATOMIC(uint32_t) flags;             /* COS_SCOPE_…; see scope.c for the orders */
-    COS_ATOMIC(struct cos_scope *) parent;  /* changes under the old parent's lock; NULL for the root */
-    struct cos_list children, sibling;      /* guarded by lock, by the parent's lock */
-    COS_ATOMIC(uint64_t) ticket;            /* of the wait that its task is in, directly in this scope; 0 none */
+    struct cos_lock lock;       /* guards children, and their sibling links and LINKED flags */
+    COS_ATOMIC(uint32_t) flags; /* COS_SCOPE_…; see scope.c for the orders */
+    COS_ATOMIC(struct cos_scope *)
+    parent;                            /* changes under the old parent's lock; NULL for the root */
+    struct cos_list children, sibling; /* guarded by lock, by the parent's lock */
+    COS_ATOMIC(uint64_t)
+    ticket; /* of the wait that its task is in, directly in this scope; 0 none */
 };
 
 /* Leaves the lock alone: a canceler with a stale handle may hold it for a moment. Fresh memory is zeroed. */
@@ -60,7 +64,7 @@ struct cos_scope *cos_scope_unlink(struct cos_scope *s);
 struct cos_scope *cos_scope_move(struct cos_scope *s, struct cos_scope *to);
 
 /* Cancels s and everything linked below it that no shield protects; wakes whoever waits there. Any thread. */
-void cos_scope_cancel(struct cos_scope *s, uint32_t why); /* why: 0 or COS_SCOPE_EXPIRED */
+void cos_scope_cancel(struct cos_scope *s, uint32_t why);        /* why: 0 or COS_SCOPE_EXPIRED */
 void cos_scope_cancel_locked(struct cos_scope *s, uint32_t why); /* under s->lock, which stays held */
 
 /* Ends the protection of a shield, for tasks that outlive its block of code. By its task. */

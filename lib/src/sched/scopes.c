@@ -7,7 +7,7 @@
 #include "sched/current.h"
 #include "sched/runtime.h"
 
-struct open_scope { /* what lies in a cosched_scope */
+struct open_scope {         /* what lies in a cosched_scope */
     struct cos_task *block; /* counted: one reference is this */
     struct cos_scope *outer;
     struct cos_timers *timers; /* where the deadline is armed; NULL none */
@@ -74,7 +74,8 @@ bool cosched_scope_end(cosched_scope *scope)
     struct open_scope *o = (struct open_scope *)(void *)scope;
     struct cos_exec *e;
     struct cos_fiber *f = cos_fiber_current(&e);
-    COS_ASSERT(f != NULL && f->scope == &o->block->scope && "scopes end in reverse order, on the task that began them");
+    COS_ASSERT(f != NULL && f->scope == &o->block->scope &&
+               "scopes end in reverse order, on the task that began them");
     if (o->timers != NULL) {
         cos_timers_disarm(o->timers, o->block);
     }

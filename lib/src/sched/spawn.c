@@ -15,9 +15,11 @@ static const cosched_attr default_attr = {.struct_size = sizeof(cosched_attr)};
 static bool valid(const cosched_attr *a)
 {
     bool blocking = a->affinity == COSCHED_BLOCKING;
-    return (unsigned)a->affinity <= COSCHED_BLOCKING && a->arg_size <= COSCHED_ARG_MAX && a->timeout_ns >= 0 &&
+    return (unsigned)a->affinity <= COSCHED_BLOCKING && a->arg_size <= COSCHED_ARG_MAX &&
+           a->timeout_ns >= 0 &&
            (a->flags & ~(uint32_t)(COSCHED_PINNED | COSCHED_SKIP_IF_CANCELED)) == 0 &&
-           (!blocking || (a->flags & COSCHED_PINNED) != 0) && a->stack_size <= COS_STACK_BYTES_MAX / 2;
+           (!blocking || (a->flags & COSCHED_PINNED) != 0) &&
+           a->stack_size <= COS_STACK_BYTES_MAX / 2;
 }
 
 /* What was given, completed in *copy if an older caller's struct is shorter. NULL: invalid. */
@@ -37,8 +39,8 @@ static const cosched_attr *read_attr(cosched_attr *copy, const cosched_attr *giv
     return valid(given) ? given : NULL;
 }
 
-int cos_task_make(struct cos_task **out, struct cos_exec *e, struct cos_scope *parent, uint8_t inherit, cosched_fn fn,
-                  void *arg, const cosched_attr *given)
+int cos_task_make(struct cos_task **out, struct cos_exec *e, struct cos_scope *parent,
+                  uint8_t inherit, cosched_fn fn, void *arg, const cosched_attr *given)
 {
     cosched_attr copy;
     const cosched_attr *a = read_attr(&copy, given);
@@ -147,18 +149,21 @@ int cosched_spawn(cosched_task *out, cosched_fn fn, void *arg, const cosched_att
     return 0;
 }
 
-int cosched_runtime_post(cosched_runtime *rt, cosched_affinity to, cosched_fn fn, const void *arg, size_t arg_size)
+int cosched_runtime_post(cosched_runtime *rt, cosched_affinity to, cosched_fn fn, const void *arg,
+                         size_t arg_size)
 {
     return cos_post(rt, to, fn, arg, arg_size, NULL);
 }
 
-int cos_post(struct cosched_runtime *rt, cosched_affinity to, cosched_fn fn, const void *arg, size_t arg_size,
-             struct cos_group *group)
+int cos_post(struct cosched_runtime *rt, cosched_affinity to, cosched_fn fn, const void *arg,
+             size_t arg_size, struct cos_group *group)
 {
-    if (rt == NULL || fn == NULL || arg_size > COSCHED_ARG_MAX || (to != COSCHED_MAIN && to != COSCHED_WORKER)) {
+    if (rt == NULL || fn == NULL || arg_size > COSCHED_ARG_MAX ||
+        (to != COSCHED_MAIN && to != COSCHED_WORKER)) {
         return -EINVAL;
     }
-    cos_roots_add(rt); /* before the look at refuse_posts: stop either sees this root or we see its refusal */
+    cos_roots_add(
+        rt); /* before the look at refuse_posts: stop either sees this root or we see its refusal */
     /* seq_cst: pairs with the seq_cst store in cosched_runtime_stop (roots then refuse here, refuse then roots there). */
     if (cos_atomic_load(&rt->refuse_posts, seq_cst) != 0) {
         cos_roots_remove(rt);
@@ -181,7 +186,8 @@ int cos_post(struct cosched_runtime *rt, cosched_affinity to, cosched_fn fn, con
 
 /* By the parent: off its list at once, and below the root scope. Until the join word says DETACHED nobody frees the block:
  * its end only makes it DONE. */
-static void detach_kid(struct cos_exec *e, struct cos_task *self, struct cos_task *t, uint32_t generation)
+static void detach_kid(struct cos_exec *e, struct cos_task *self, struct cos_task *t,
+                       uint32_t generation)
 {
     uint64_t j = cos_join(generation, COS_JOIN_NONE);
     if (cos_atomic_load(&t->join, acquire) == j) {
@@ -194,7 +200,8 @@ static void detach_kid(struct cos_exec *e, struct cos_task *self, struct cos_tas
         cos_roots_remove(e->rt);
         cos_kids_add(self, t);
     }
-    cos_join_consume(e, self, t, generation); /* it has ended already; a waiting stranger keeps it instead */
+    cos_join_consume(e, self, t,
+                     generation); /* it has ended already; a waiting stranger keeps it instead */
 }
 
 /* By somebody the handle was given to: the parent unlists it later. */
@@ -202,10 +209,11 @@ static void detach_stranger(struct cos_exec *e, struct cos_task *t, uint32_t gen
 {
     uint64_t j = cos_join(generation, COS_JOIN_NONE);
     cos_roots_add(e->rt);
-    if (!cos_atomic_cas(&t->join, &j, cos_join(generation, COS_JOIN_DETACHED_LISTED), acq_rel, acquire)) {
+    if (!cos_atomic_cas(&t->join, &j, cos_join(generation, COS_JOIN_DETACHED_LISTED), acq_rel,
+                        acquire)) {
         cos_roots_remove(e->rt);
         if (j == cos_join(generation, COS_JOIN_DONE)) {
-            cos_join_consume(e, cos_fiber_current(NULL)->current, t, generation);
+            cos_join_consume(e, cos_fiber_self(NULL)->current, t, generation);
         }
     }
 }

@@ -7,11 +7,11 @@ struct cosched_runtime;
 
 /* Checks attr and makes a control block below `parent`; not yet submitted. e NULL outside executors. affinity: what INHERIT
  * means. 0, -EINVAL, -EAGAIN. */
-int cos_task_make(struct cos_task **out, struct cos_exec *e, struct cos_scope *parent, uint8_t inherit, cosched_fn fn,
-                  void *arg, const cosched_attr *attr);
+int cos_task_make(struct cos_task **out, struct cos_exec *e, struct cos_scope *parent,
+                  uint8_t inherit, cosched_fn fn, void *arg, const cosched_attr *attr);
 /* Makes it run. On failure (-EAGAIN, -ENOMEM: a thread for a BLOCKING task) it was freed. */
 int cos_task_start(struct cosched_runtime *rt, struct cos_exec *e, struct cos_task *t);
 /* cosched_runtime_post, and its private form with a group that is told of the end. */
-int cos_post(struct cosched_runtime *rt, cosched_affinity to, cosched_fn fn, const void *arg, size_t arg_size,
-             struct cos_group *group);
+int cos_post(struct cosched_runtime *rt, cosched_affinity to, cosched_fn fn, const void *arg,
+             size_t arg_size, struct cos_group *group);
 #endif

@@ -12,15 +12,16 @@
 #include "queue/wait.h"
 
 #define CAPACITY (UINT32_C(1) << 22) /* 4 Mi, and index 0 is nobody */
-#define BATCH_MAX 64U /* blocks moved between a cache and the depot at a time; a cache holds four of them at most */
+#define BATCH_MAX \
+    64U /* blocks moved between a cache and the depot at a time; a cache holds four of them at most */
 
 struct cos_task *cos_task_blocks;
 
 static struct {
-    struct cos_lock lock;    /* guards the rest */
-    uint32_t used;           /* blocks ever handed out: 1 … used */
+    struct cos_lock lock; /* guards the rest */
+    uint32_t used;        /* blocks ever handed out: 1 … used */
     uint32_t limit;
-    uint32_t batch;          /* small limits are not hoarded in caches */
+    uint32_t batch; /* small limits are not hoarded in caches */
     uint32_t free_head, free_count;
     uint32_t retired;
 } slab;
@@ -33,7 +34,8 @@ int cos_tasks_reserve(void)
         return 0;
     }
     size_t bytes = (size_t)(CAPACITY + 1) * sizeof *cos_task_blocks;
-    void *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    void *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
+                   -1, 0);
     if (p == MAP_FAILED) {
         return -ENOMEM;
     }
@@ -186,7 +188,8 @@ void cos_task_recycle(struct cos_task_cache *cache, struct cos_task *t)
     t->kind = COS_TASK_FREE;
     t->fiber = NULL;
     uint32_t generation = cos_join_generation(cos_atomic_load(&t->join, relaxed));
-    cos_atomic_store(&t->join, cos_join(generation, COS_JOIN_NONE), relaxed); /* a zombie's block starts afresh */
+    cos_atomic_store(&t->join, cos_join(generation, COS_JOIN_NONE),
+                     relaxed); /* a zombie's block starts afresh */
     if (COS_UNLIKELY(generation == UINT32_MAX)) {
         cos_lock_acquire(&slab.lock);
         slab.retired++;

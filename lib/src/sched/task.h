@@ -25,17 +25,17 @@
 #include "sched/wheel.h"
 
 /* `who` in the join word, above every index. */
-#define COS_JOIN_NONE UINT32_C(0)
-#define COS_JOIN_DONE UINT32_MAX
-#define COS_JOIN_DETACHED (UINT32_MAX - 1)
+#define COS_JOIN_NONE            UINT32_C(0)
+#define COS_JOIN_DONE            UINT32_MAX
+#define COS_JOIN_DETACHED        (UINT32_MAX - 1)
 #define COS_JOIN_DETACHED_LISTED (UINT32_MAX - 2)
-#define COS_JOIN_ZOMBIE (UINT32_MAX - 3)
+#define COS_JOIN_ZOMBIE          (UINT32_MAX - 3)
 
 enum cos_task_kind { COS_TASK_FREE, COS_TASK_BODY, COS_TASK_SCOPE, COS_TASK_HOP };
 
-enum { /* internal flags beside COSCHED_PINNED … */
-    COS_TASK_TIMEOUT = 0x8000,  /* `joining` holds a timeout in ns until the start */
-    COS_TASK_ARG_COPY = 0x4000 /* arg_copy holds the argument until the start */
+enum {                            /* internal flags beside COSCHED_PINNED … */
+       COS_TASK_TIMEOUT = 0x8000, /* `joining` holds a timeout in ns until the start */
+       COS_TASK_ARG_COPY = 0x4000 /* arg_copy holds the argument until the start */
 };
 
 struct cos_fiber;
@@ -49,50 +49,60 @@ struct cos_group {
 struct cos_task {
     COS_ATOMIC(uint64_t) join; /* {generation:32, who:32}; see the drawing */
     struct cos_wait wait;      /* the wait of the fiber whose base task this is */
+
     union {
         COS_ATOMIC(int64_t) result; /* from its end; relaxed, published by join */
         void *arg;                  /* until its start */
         uint64_t ticket;            /* hop: the wait it must claim */
     };
+
     cosched_fn fn;
-    struct cos_fiber *fiber;      /* from its start; const while it lives */
-    const char *name;             /* borrowed: static storage */
-    struct cos_group *group;      /* borrowed: outlives its children */
-    COS_ATOMIC(uint64_t) joining; /* handle of the task this one awaits, 0 none; before the start: timeout_ns */
+    struct cos_fiber *fiber; /* from its start; const while it lives */
+    const char *name;        /* borrowed: static storage */
+    struct cos_group *group; /* borrowed: outlives its children */
+    COS_ATOMIC(uint64_t)
+    joining; /* handle of the task this one awaits, 0 none; before the start: timeout_ns */
 
     union {
         struct cos_inbox_node inbox; /* in an inbox, or */
-        COS_ATOMIC(uint32_t) link;   /* in the injector's overflow or a free list: at most one of them */
+        COS_ATOMIC(uint32_t)
+        link; /* in the injector's overflow or a free list: at most one of them */
     };
-    uint32_t index;          /* const */
-    uint16_t flags;          /* COSCHED_PINNED … ; const from spawn */
-    uint8_t affinity;        /* where it starts; const from spawn */
-    uint8_t kind;            /* enum cos_task_kind */
+
+    uint32_t index;   /* const */
+    uint16_t flags;   /* COSCHED_PINNED … ; const from spawn */
+    uint8_t affinity; /* where it starts; const from spawn */
+    uint8_t kind;     /* enum cos_task_kind */
+
     union {
         uint32_t stack_kib;  /* before its start; 0: the runtime's default */
         uint32_t timer_exec; /* whose wheel holds the timer; owner only */
     };
-    COS_ATOMIC(uint32_t) refs;   /* of a scope block: who names it */
-    COS_ATOMIC(uint32_t) parent; /* index of the spawner whose kids list this is in, 0 none; owner writes */
-    uint32_t kids;           /* newest child, of a circular list; owner only, like the links of the children in it */
+
+    COS_ATOMIC(uint32_t) refs; /* of a scope block: who names it */
+    COS_ATOMIC(uint32_t)
+    parent;        /* index of the spawner whose kids list this is in, 0 none; owner writes */
+    uint32_t kids; /* newest child, of a circular list; owner only, like the links of the children in it */
     uint32_t kid_older, kid_newer;
 
     struct cos_scope scope;
+
     union {
         struct cos_timer timer;         /* the deadline of its wait; a scope's deadline */
         char arg_copy[COSCHED_ARG_MAX]; /* before its start */
     };
 };
 
-COS_STATIC_ASSERT(sizeof(struct cos_task) <= 208, "DESIGN D1: a task that is queued and not started stays small");
+COS_STATIC_ASSERT(sizeof(struct cos_task) <= 208,
+                  "DESIGN D1: a task that is queued and not started stays small");
 
 /* Recycled blocks of one executor (or, under its lock, of the whole process). */
 struct cos_task_cache {
     uint32_t head, count;
 };
 
-int cos_tasks_reserve(void);            /* once; -ENOMEM */
-uint32_t cos_tasks_capacity(void);      /* the largest tasks_max */
+int cos_tasks_reserve(void);       /* once; -ENOMEM */
+uint32_t cos_tasks_capacity(void); /* the largest tasks_max */
 void cos_tasks_limit(uint32_t tasks_max);
 uint64_t cos_tasks_in_use(void);
 

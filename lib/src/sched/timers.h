@@ -9,8 +9,9 @@
 struct cos_task;
 
 struct cos_timers {
-    struct cos_lock lock;      /* guards wheel; taken before any scope lock */
-    COS_ATOMIC(int64_t) next;  /* when to look again, INT64_MAX never; written under the lock, read by anybody */
+    struct cos_lock lock; /* guards wheel; taken before any scope lock */
+    COS_ATOMIC(int64_t)
+    next; /* when to look again, INT64_MAX never; written under the lock, read by anybody */
     COS_ATOMIC(uint64_t) armed; /* how many; written under the lock */
     struct cos_wheel wheel;
 };

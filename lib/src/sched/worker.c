@@ -19,7 +19,8 @@ static uint32_t steal_from(struct cos_exec *e, struct cos_exec *victim)
     if (index != 0) {
         uint64_t n = 1 + (uint64_t)(cos_deque_size(&e->deque) - before);
         cos_atomic_store(&e->count.steals, cos_atomic_load(&e->count.steals, relaxed) + n, relaxed);
-        cos_atomic_add(&victim->count.stolen_from, n, relaxed); /* the one counter that others write: rare */
+        cos_atomic_add(&victim->count.stolen_from, n,
+                       relaxed); /* the one counter that others write: rare */
     }
     return index;
 }
@@ -38,7 +39,8 @@ static uint32_t scan(struct cos_exec *e)
     for (uint32_t i = 0; i < n && index == 0; i++) {
         struct cos_exec *victim = rt->execs[(first + i) % n];
         index = steal_from(e, victim);
-        if (index == 0 && victim->kind == COS_EXEC_WORKER && cos_timers_fire(&victim->timers, now) > 0) {
+        if (index == 0 && victim->kind == COS_EXEC_WORKER &&
+            cos_timers_fire(&victim->timers, now) > 0) {
             index = cos_deque_take_top_owner(&e->deque); /* what fired was submitted here */
         }
     }
@@ -89,7 +91,8 @@ static bool stop_watching(struct cos_exec *e)
 void cos_worker_watch(struct cos_exec *e, int64_t deadline)
 {
     if (e->kind == COS_EXEC_WORKER && deadline < cos_atomic_load(&e->rt->watched_until, relaxed)) {
-        cos_parker_notify(&e->rt->parker); /* its fence orders: timer armed, then the look for sleepers */
+        cos_parker_notify(
+            &e->rt->parker); /* its fence orders: timer armed, then the look for sleepers */
     }
 }
 
@@ -134,7 +137,8 @@ static uint32_t park(struct cos_exec *e)
 static uint32_t find_work(struct cos_exec *e)
 {
     struct cos_parker *p = &e->rt->parker;
-    uint32_t index = cos_injector_pop(&e->rt->injector); /* once a turn, before the own deque: nobody there starves */
+    uint32_t index = cos_injector_pop(
+        &e->rt->injector); /* once a turn, before the own deque: nobody there starves */
     if (index == 0) {
         index = cos_deque_take_top_owner(&e->deque);
     }

@@ -35,12 +35,13 @@ static bool claim(struct cos_exec *e, const struct cos_fiber *f, struct cos_task
 /* The rules of DESIGN D6, on what is constant from spawn; the last of them is the claim itself. */
 static bool may_run_inline(const struct cos_fiber *f, const struct cos_task *t, uint32_t generation)
 {
-    return cos_atomic_load(&t->join, relaxed) == cos_join(generation, COS_JOIN_NONE) && t->affinity == f->affinity &&
-           (t->flags & (COSCHED_PINNED | COS_TASK_TIMEOUT)) == 0 && t->stack_kib == 0 &&
-           cos_atomic_load(&t->scope.parent, relaxed) == f->scope && !f->pinned;
+    return cos_atomic_load(&t->join, relaxed) == cos_join(generation, COS_JOIN_NONE) &&
+           t->affinity == f->affinity && (t->flags & (COSCHED_PINNED | COS_TASK_TIMEOUT)) == 0 &&
+           t->stack_kib == 0 && cos_atomic_load(&t->scope.parent, relaxed) == f->scope && !f->pinned;
 }
 
-static int await_parked(struct cos_fiber *f, struct cos_task *t, uint32_t generation, int64_t *value, int64_t deadline)
+static int await_parked(struct cos_fiber *f, struct cos_task *t, uint32_t generation,
+                        int64_t *value, int64_t deadline)
 {
     if (waits_for_itself(f, t)) {
         return cos_task_handle(t).generation == generation ? -EDEADLK : -ESTALE;
@@ -50,9 +51,9 @@ static int await_parked(struct cos_fiber *f, struct cos_task *t, uint32_t genera
         return rc;
     }
     *value = cos_atomic_load(&t->result, relaxed); /* published by the join word */
-    struct cos_exec *e;
-    cos_fiber_current(&e); /* it may have resumed on another thread */
-    return cos_join_consume(e, f->current, t, generation); /* -ESTALE: another task used a copy of the handle */
+    /* it may have resumed on another thread */
+    return cos_join_consume(cos_exec_current(), f->current, t,
+                            generation); /* -ESTALE: another task used a copy of the handle */
 }
 
 int cosched_await(cosched_task *task, int64_t *result, int64_t deadline)

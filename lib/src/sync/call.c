@@ -18,8 +18,8 @@ static int call_here(struct cos_fiber *f, int64_t *result, cosched_fn fn, void *
 }
 
 /* The caller hops: the same fiber goes, runs fn there and comes back. */
-static int call_there(struct cos_fiber *f, int64_t *result, cosched_affinity where, cosched_fn fn, void *arg,
-                      int64_t deadline)
+static int call_there(struct cos_fiber *f, int64_t *result, cosched_affinity where, cosched_fn fn,
+                      void *arg, int64_t deadline)
 {
     cosched_affinity home = (cosched_affinity)f->affinity;
     int rc = cos_hop_until(where, deadline);

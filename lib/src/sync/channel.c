@@ -17,8 +17,8 @@
 #define CAPACITY_MAX ((size_t)1 << 20)
 
 struct cosched_chan {
-    struct cos_lock lock;      /* guards all but refs and the constants */
-    COS_ATOMIC(uint32_t) refs; /* acq_rel at the end: the last sees what all did */
+    struct cos_lock lock;        /* guards all but refs and the constants */
+    COS_ATOMIC(uint32_t) refs;   /* acq_rel at the end: the last sees what all did */
     size_t value_size, capacity; /* const */
     size_t head;
     COS_ATOMIC(size_t) count; /* written under the lock, read by anybody */
@@ -155,8 +155,8 @@ static int wait_in_line(cosched_chan *ch, struct cos_list *line, void *value, in
     return cause == COS_WOKEN ? -EPIPE : cos_cause_error(cause);
 }
 
-static int transfer(cosched_chan *ch, int (*attempt)(cosched_chan *, void *), struct cos_list *line, void *value,
-                    int64_t deadline)
+static int transfer(cosched_chan *ch, int (*attempt)(cosched_chan *, void *), struct cos_list *line,
+                    void *value, int64_t deadline)
 {
     const struct cos_fiber *f = cos_fiber_current(NULL);
     if (f == NULL && deadline != COSCHED_NOW) {
@@ -194,7 +194,8 @@ void cosched_chan_close(cosched_chan *ch)
     struct cos_list *node;
     cos_lock_acquire(&ch->lock);
     ch->closed = true;
-    while ((node = cos_list_pop_front(&ch->receivers)) != NULL || (node = cos_list_pop_front(&ch->senders)) != NULL) {
+    while ((node = cos_list_pop_front(&ch->receivers)) != NULL ||
+           (node = cos_list_pop_front(&ch->senders)) != NULL) {
         cos_wake(COS_CONTAINER_OF(node, struct cell, link)->ticket, COS_WOKEN);
     }
     cos_lock_release(&ch->lock);

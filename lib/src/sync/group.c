@@ -126,9 +126,7 @@ int64_t cosched_group_join(cosched_group *public, int64_t deadline)
     if (cos_atomic_sub(&g->pending, 1, acq_rel) != 1) {
         rc = wait_for_children(g, deadline);
     }
-    struct cos_exec *e;
-    cos_fiber_current(&e);
-    cos_scope_release(e, cos_scope_unlink(&g->scope));
+    cos_scope_release(cos_exec_current(), cos_scope_unlink(&g->scope));
     int64_t failed = cos_atomic_load(&g->failed, relaxed);
     int64_t first = cos_atomic_load(&g->first_error, relaxed);
     g->owner = NULL; /* a second join is found */
@@ -138,7 +136,8 @@ int64_t cosched_group_join(cosched_group *public, int64_t deadline)
     return g->policy == COSCHED_FAIL_FAST ? first : failed;
 }
 
-int64_t cosched_group_run(const cosched_group_attr *attr, int64_t (*body)(cosched_group *, void *), void *arg)
+int64_t cosched_group_run(const cosched_group_attr *attr, int64_t (*body)(cosched_group *, void *),
+                          void *arg)
 {
     cosched_group g;
     int rc = cosched_group_init(&g, attr);
