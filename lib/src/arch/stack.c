@@ -226,7 +226,13 @@ void cos_stack_cache_flush(struct cos_stack_cache *cache)
 
 void cos_stack_cache_fini(struct cos_stack_cache *cache)
 {
-    if (cache == NULL || cache->link == NULL) {
+    if (cache == NULL) {
+        return;
+    }
+    cos_lock_acquire(&depot.lock);
+    bool known = cache->link != NULL; /* a neighbour that comes or goes writes it, under this lock */
+    cos_lock_release(&depot.lock);
+    if (!known) {
         return;
     }
     cos_stack_cache_flush(cache);

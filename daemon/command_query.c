@@ -1,0 +1,181 @@
+/* command_query.c - verbs that only look: get, list, stats, kinds, queues.
+ */
+#include "command.h"
+
+#include "kind.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* An answer holds at most 16 MiB: a list that would grow past this says there is more. */
+#define LIST_BYTES_MAX ((size_t)12 << 20)
+
+void command_get(struct call *call)
+{
+    static const char *const names[] = {"id", "fields", NULL};
+    int64_t id = 0;
+    unsigned fields = JOB_FIELDS_DEFAULT;
+    struct store_job *job = NULL;
+    struct writer w;
+    if (!param_known(call, names) || !param_id(call, "id", &id) || !param_fields(call, &fields))
+        return;
+    int rc = store_get(call->surface->store, id, job_fields_with(fields, true), &job);
+    if (rc == STORE_OK && !call_may(call, job->uid))
+        rc = STORE_NOT_FOUND;
+    if (rc == STORE_OK) {
+        call_result(call, &w);
+        job_write(call->surface, &w, job, fields, true);
+        call_result_end(call, &w);
+    } else {
+        call_error_store(call, rc, id);
+    }
+    store_job_free(job);
+}
+
+static void answer_page(struct call *call, const struct store_page *page, unsigned fields)
+{
+    struct writer w;
+    size_t begun = call->out->len, i = 0;
+    call_result(call, &w);
+    writer_object(&w);
+    writer_member_array(&w, "jobs");
+    for (; i < page->count && call->out->len - begun < LIST_BYTES_MAX; i++)
+        job_write(call->surface, &w, page->jobs[i], fields, false);
+    writer_end_array(&w);
+    writer_member_bool(&w, "more", page->more || i < page->count);
+    writer_end_object(&w);
+    call_result_end(call, &w);
+}
+
+void command_list(struct call *call)
+{
+    struct store_filter filter = {.limit = 100};
+    struct store_page page = STORE_PAGE_INIT;
+    struct spec_label *labels = NULL;
+    unsigned fields = JOB_FIELDS_DEFAULT;
+    int64_t limit = 100;
+    if (!param_known(call, job_filter_names) || !param_fields(call, &fields) ||
+        !param_int(call, "limit", 1, STORE_LIST_MAX, &limit) ||
+        !param_int(call, "before", 1, SPEC_ID_MAX, &filter.before) ||
+        !job_filter(call, call->params, "params", &filter, &labels)) {
+        free(labels);
+        return;
+    }
+    filter.limit = (size_t)limit;
+    filter.with = job_fields_with(fields, false);
+    bool others = filter.has_uid && !call_may(call, filter.uid);
+    if (!call->admin) {
+        filter.has_uid = true;
+        filter.uid = call->uid;
+    }
+    int rc = others ? STORE_OK : store_list(call->surface->store, &filter, &page);
+    if (rc == STORE_OK)
+        answer_page(call, &page, fields);
+    else
+        call_error_store(call, rc, 0);
+    store_page_fini(&page);
+    free(labels);
+}
+
+/* --- stats --------------------------------------------------------------------------------------------- */
+
+static int64_t touch(void *arg)
+{
+    int64_t *arrived_ns = arg;
+    *arrived_ns = cosched_now();
+    return 0;
+}
+
+/* One real hop to a worker and back for each time somebody asks: that is what the latency is made of. */
+static void sample_hop(struct metrics *m)
+{
+    int64_t begun_ns = cosched_now(), arrived_ns = begun_ns;
+    if (cosched_call(NULL, COSCHED_WORKER, touch, &arrived_ns, cosched_in_ms(1000)) == 0) {
+        histogram_record(&m->hop_us, (uint64_t)(arrived_ns - begun_ns) / 1000);
+        histogram_record(&m->hop_us, (uint64_t)(cosched_now() - arrived_ns) / 1000);
+    }
+}
+
+void command_stats(struct call *call)
+{
+    static const char *const names[] = {NULL};
+    struct surface *s = call->surface;
+    if (!param_known(call, names))
+        return;
+    sample_hop(s->metrics);
+    /* The worker table alone is four kilobytes: not for a task's stack. */
+    struct room {
+        cosched_stats scheduler;
+        struct metrics_queue queues[CONFIG_QUEUES_MAX];
+    } *room = calloc(1, sizeof *room);
+    if (!room) {
+        call_error_store(call, -ENOMEM, 0);
+        return;
+    }
+    struct store_stats store;
+    struct dispatch_counts jobs;
+    store_stats(s->store, &store);
+    dispatch_counts(s->dispatch, &jobs);
+    room->scheduler.struct_size = sizeof room->scheduler;
+    (void)cosched_stats_get(cosched_runtime_self(), &room->scheduler);
+    struct metrics_view view = {
+        .version = s->version, .boot_id = s->boot_id, .names = call->admin,
+        .running = jobs.running, .queued = jobs.queued, .delayed = jobs.delayed,
+        .blocked = jobs.blocked, .queues = room->queues, .store_commits = store.commits,
+        .store_wal_bytes = store.wal_bytes, .store_db_bytes = store.db_bytes,
+        .store_batch_avg = store.batch_avg, .scheduler = &room->scheduler};
+    view.queue_count = dispatch_queues(s->dispatch, room->queues, CONFIG_QUEUES_MAX);
+    struct writer w;
+    call_result(call, &w);
+    metrics_write(s->metrics, &w, &view);
+    call_result_end(call, &w);
+    free(room);
+}
+
+/* --- kinds, queues --------------------------------------------------------------------------------------- */
+
+void command_kinds(struct call *call)
+{
+    static const char *const names[] = {NULL};
+    struct writer w;
+    if (!param_known(call, names))
+        return;
+    call_result(call, &w);
+    writer_object(&w);
+    writer_member_array(&w, "kinds");
+    for (size_t i = 0; i < kind_count(); i++) {
+        const struct kind *kind = kind_at(i);
+        writer_object(&w);
+        writer_member_string(&w, "name", kind->name);
+        writer_member_bool(&w, "repeatable", kind->repeatable);
+        writer_member_raw(&w, "schema", kind->schema, strlen(kind->schema));
+        writer_end_object(&w);
+    }
+    writer_end_array(&w);
+    writer_end_object(&w);
+    call_result_end(call, &w);
+}
+
+void command_queues(struct call *call)
+{
+    static const char *const names[] = {NULL};
+    struct writer w;
+    if (!param_known(call, names))
+        return;
+    struct metrics_queue *queues = calloc(CONFIG_QUEUES_MAX, sizeof *queues);
+    if (!queues) {
+        call_error_store(call, -ENOMEM, 0);
+        return;
+    }
+    size_t count = dispatch_queues(call->surface->dispatch, queues, CONFIG_QUEUES_MAX);
+    call_result(call, &w);
+    writer_object(&w);
+    writer_member_array(&w, "queues");
+    for (size_t i = 0; i < count; i++)
+        metrics_write_queue(&w, &queues[i], true);
+    writer_end_array(&w);
+    writer_end_object(&w);
+    call_result_end(call, &w);
+    free(queues);
+}

@@ -1,0 +1,47 @@
+/* conn.h - one connection: a reader that carries out requests in order, a writer that sends what is answered.
+ *
+ * The verbs (command*.c) see a connection through the functions below. Everything on MAIN.
+ */
+#ifndef DAEMON_CONN_H
+#define DAEMON_CONN_H
+#include "command.h"
+#include "wire/buf.h"
+
+#include <cosched/io.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+struct conn;
+
+struct conn_config {
+    struct surface *surface; /* borrowed */
+    cosched_stream *stream;  /* borrowed */
+    uint32_t uid;
+    bool admin;
+};
+
+/* The whole conversation; returns when it is over and every task of it has ended. Cancelling the task ends it. */
+int64_t conn_run(const struct conn_config *config);
+
+/* --- for verbs ---------------------------------------------------------------------------------------- */
+
+/* An answer that keeps its place among those of its connection while it is worked on. Owned by the connection. */
+struct answer {
+    struct answer *next;
+    struct conn *conn;
+    struct buf text; /* one line; may stay empty */
+    size_t cost;     /* bytes of the request */
+    bool done;
+};
+
+/* Takes the next place in order. NULL: out of memory. */
+struct answer *conn_answer_begin(struct conn *c);
+/* The text is sent when its turn comes; *answer is the connection's again. */
+void conn_answer_end(struct answer *answer);
+/* A task of the connection. 0 or a negative errno. */
+int conn_spawn(struct conn *c, cosched_fn fn, void *arg, const char *name);
+/* Whole lines from a waiting verb, sent after what is there; waits while the client does not read. *lines is empty
+ * afterwards. 0, -ECANCELED, -EPIPE (the client is gone). */
+int conn_send(struct conn *c, struct buf *lines);
+
+#endif

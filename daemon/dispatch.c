@@ -1,0 +1,482 @@
+/* dispatch.c - memory follows the store: rows, lines, counts, and the task that owns the jobs group.
+ *
+ * Late news. Every change is a commit first, and the tasks that asked for two commits on the same job may wake in the
+ * other order. So each commit carries an event number (seq), a row remembers the last one applied, and older news is
+ * dropped. A job that ended has no row to remember it: its row stays as a tombstone until every call that was in the
+ * store when it ended has come back (epochs, as in epoch-based reclamation: a call enters the present epoch; a tombstone
+ * goes when its epoch and the ones before it are empty).
+ *
+ * Not taken: one sequencer that applies all events strictly in order. A single number lost on an error path would stop
+ * everything; here it costs nothing.
+ */
+#include "dispatch_internal.h"
+
+#include "log.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+int64_t dispatch_wall_us(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
+}
+
+/* For jitter only: xorshift64*. */
+uint32_t dispatch_random(struct dispatch *d)
+{
+    d->random ^= d->random >> 12;
+    d->random ^= d->random << 25;
+    d->random ^= d->random >> 27;
+    return (uint32_t)((d->random * UINT64_C(0x2545F4914F6CDD1D)) >> 32);
+}
+
+/* --- epochs ------------------------------------------------------------------------------------------- */
+
+unsigned dispatch_enter(struct dispatch *d)
+{
+    d->in_flight[d->epoch % 3]++;
+    return d->epoch;
+}
+
+static void bury(struct dispatch *d, struct tombs *tombs)
+{
+    uint8_t epoch = (uint8_t)(tombs - d->tombs);
+    for (size_t i = 0; i < tombs->count; i++) {
+        struct row *row = rows_find(&d->rows, tombs->ids[i]);
+        if (row && (row->flags & ROW_TOMBSTONE) && row->epoch == epoch)
+            rows_remove(&d->rows, row);
+    }
+    tombs->count = 0;
+    if (tombs->room > 4096) {
+        free(tombs->ids);
+        *tombs = (struct tombs){NULL, 0, 0};
+    }
+}
+
+void dispatch_leave(struct dispatch *d, unsigned epoch)
+{
+    d->in_flight[epoch % 3]--;
+    /* At most two turns: the epoch before, then the one this call may have been the last of. */
+    for (int turn = 0; turn < 2; turn++) {
+        unsigned before = (d->epoch + 2) % 3;
+        if (d->in_flight[before] != 0)
+            return;
+        bury(d, &d->tombs[before]);
+        if (d->tombs[d->epoch % 3].count == 0)
+            return;
+        d->epoch++;
+    }
+}
+
+static void make_tombstone(struct dispatch *d, struct row *row)
+{
+    struct tombs *tombs = &d->tombs[d->epoch % 3];
+    if (tombs->count == tombs->room) {
+        size_t room = tombs->room ? tombs->room * 2 : 64;
+        int64_t *grown = realloc(tombs->ids, room * sizeof *grown);
+        if (!grown) {
+            /* Out of memory: forgetting at once is nearly always right, and never loses a job. */
+            rows_remove(&d->rows, row);
+            return;
+        }
+        tombs->ids = grown;
+        tombs->room = room;
+    }
+    tombs->ids[tombs->count++] = row->id;
+    row->flags = ROW_TOMBSTONE;
+    row->epoch = (uint8_t)(d->epoch % 3);
+}
+
+/* --- queues and users --------------------------------------------------------------------------------- */
+
+static bool first_in_line(const struct row *a, const struct row *b)
+{
+    return a->priority != b->priority ? a->priority > b->priority : a->order < b->order;
+}
+
+static bool first_due(const struct row *a, const struct row *b)
+{
+    return a->run_at_us != b->run_at_us ? a->run_at_us < b->run_at_us : a->id < b->id;
+}
+
+static bool first_over(const struct row *a, const struct row *b)
+{
+    return a->deadline_us != b->deadline_us ? a->deadline_us < b->deadline_us : a->id < b->id;
+}
+
+/* `make`: a queue that is not configured appears held, so that its jobs are kept and start nothing. */
+struct queue *dispatch_queue(struct dispatch *d, const char *name, bool make)
+{
+    for (size_t i = 0; i < d->queue_count; i++)
+        if (strcmp(d->queues[i].name, name) == 0)
+            return &d->queues[i];
+    if (!make || d->queue_count == DISPATCH_QUEUES_MAX)
+        return NULL;
+    char *copy = strdup(name);
+    if (!copy)
+        return NULL;
+    struct queue *queue = &d->queues[d->queue_count++];
+    *queue = (struct queue){.name = copy};
+    row_heap_init(&queue->line, ROW_IN_LINE, first_in_line);
+    return queue;
+}
+
+bool dispatch_queue_exists(const struct dispatch *d, const char *name)
+{
+    for (size_t i = 0; i < d->config.config->queue_count; i++)
+        if (strcmp(d->config.config->queues[i].name, name) == 0)
+            return true;
+    return false;
+}
+
+int dispatch_reload(struct dispatch *d)
+{
+    const struct config *config = d->config.config;
+    for (size_t i = 0; i < d->queue_count; i++)
+        if (!dispatch_queue_exists(d, d->queues[i].name))
+            d->queues[i].parallel = 0;
+    for (size_t i = 0; i < config->queue_count; i++) {
+        struct queue *queue = dispatch_queue(d, config->queues[i].name, true);
+        if (!queue)
+            return -ENOMEM;
+        queue->parallel = config->queues[i].parallel;
+        queue->paused = config->queues[i].paused;
+    }
+    bell_ring(&d->kick);
+    return 0;
+}
+
+static uint64_t *user_jobs(struct dispatch *d, uint32_t uid)
+{
+    static uint64_t nobody; /* out of memory: limits per user are then not kept */
+    for (size_t i = 0; i < d->user_count; i++)
+        if (d->users[i].uid == uid)
+            return &d->users[i].jobs;
+    struct user *grown = realloc(d->users, (d->user_count + 1) * sizeof *grown);
+    if (!grown)
+        return &nobody;
+    d->users = grown;
+    d->users[d->user_count] = (struct user){uid, 0};
+    return &d->users[d->user_count++].jobs;
+}
+
+/* --- applying news ------------------------------------------------------------------------------------- */
+
+void dispatch_line_push(struct dispatch *d, struct row *row)
+{
+    /* A heap that cannot grow leaves the row out of line; the job is on disk and runs after a restart. */
+    if (row_heap_push(&d->queues[row->queue].line, row) < 0)
+        log_error("out of memory: a job waits for a restart", LOG_INT("id", row->id));
+    bell_ring(&d->kick);
+}
+
+static void count_state(struct dispatch *d, struct row *row, enum job_state state)
+{
+    bool was_open = row->state != JOB_NEW && !job_final(row->state);
+    bool is_open = !job_final(state);
+    if (was_open)
+        d->by_state[row->state]--;
+    if (is_open)
+        d->by_state[state]++;
+    if (was_open != is_open) {
+        uint64_t *jobs = user_jobs(d, row->uid);
+        *jobs = is_open ? *jobs + 1 : *jobs - (*jobs > 0);
+    }
+    row->state = (uint8_t)state;
+}
+
+/* Answers the row's place in line, 0 when it had none: what was due and is committed as queued keeps it. */
+static int64_t leave_heaps(struct dispatch *d, struct row *row)
+{
+    int64_t order = 0;
+    if (row->at[ROW_IN_LINE] != ROW_NOWHERE) {
+        struct row_heap *line = &d->queues[row->queue].line;
+        bool in_line = row->at[ROW_IN_LINE] < line->count && line->rows[row->at[ROW_IN_LINE]] == row;
+        order = in_line ? row->order : 0;
+        row_heap_remove(in_line ? line : &d->delayed, row);
+    }
+    row_heap_remove(&d->deadlines, row);
+    return order;
+}
+
+int64_t dispatch_next_order(struct dispatch *d)
+{
+    int64_t now_us = cosched_now() / 1000;
+    d->last_order = now_us > d->last_order ? now_us : d->last_order + 1;
+    return d->last_order;
+}
+
+static void enter_heaps(struct dispatch *d, struct row *row, int64_t kept_order)
+{
+    int rc = 0;
+    if (row->state == JOB_QUEUED) {
+        row->order = kept_order ? kept_order : dispatch_next_order(d);
+        dispatch_line_push(d, row);
+    } else if (row->state == JOB_DELAYED) {
+        rc = row_heap_push(&d->delayed, row);
+    }
+    if (row->deadline_us && row->state != JOB_RUNNING && rc == 0)
+        rc = row_heap_push(&d->deadlines, row);
+    if (rc < 0)
+        log_error("out of memory: a job waits for a restart", LOG_INT("id", row->id));
+    if (row->state == JOB_DELAYED || row->deadline_us)
+        dispatch_time_arm(d);
+}
+
+static struct row *row_for_news(struct dispatch *d, const struct job_row *news, int64_t seq)
+{
+    struct row *row = rows_find(&d->rows, news->id);
+    if (row)
+        return row->seq >= seq && seq != 0 ? NULL : row;
+    row = rows_add(&d->rows, news->id);
+    if (!row) {
+        log_error("out of memory: a job waits for a restart", LOG_INT("id", news->id));
+        return NULL;
+    }
+    row->uid = news->uid;
+    return row;
+}
+
+void dispatch_apply(struct dispatch *d, const struct job_row *news, int64_t seq, unsigned flags)
+{
+    struct row *row = row_for_news(d, news, seq);
+    if (!row)
+        return;
+    int64_t kept_order = leave_heaps(d, row);
+    enum job_state state = (enum job_state)news->state;
+    const struct queue *queue = dispatch_queue(d, news->queue, true);
+    row->seq = seq;
+    row->queue = (uint16_t)(queue ? queue - d->queues : 0);
+    row->priority = news->priority;
+    row->attempt = news->attempt;
+    row->run_at_us = news->run_at_us;
+    row->deadline_us = news->deadline_us;
+    row->flags = (uint8_t)(flags | (news->cancel_requested ? ROW_CANCEL : 0U));
+    count_state(d, row, state);
+    if (job_final(state)) {
+        make_tombstone(d, row);
+        metrics_ended(d->config.metrics, state);
+        watch_publish(d->config.watch, news->id, WATCH_ENDED, state);
+        bell_ring(&d->expire);
+        return;
+    }
+    enter_heaps(d, row, kept_order);
+    if (state == JOB_RUNNING)
+        watch_publish(d->config.watch, news->id, WATCH_STARTED, state);
+}
+
+void dispatch_apply_effects(struct dispatch *d, struct store_effects *effects)
+{
+    for (size_t i = 0; i < effects->count; i++) {
+        const struct row *known = rows_find(&d->rows, effects->moved[i].row.id);
+        unsigned wall = known ? known->flags & (ROW_RUN_AT_WALL | ROW_DEADLINE_WALL) : 0U;
+        dispatch_apply(d, &effects->moved[i].row, effects->moved[i].seq, wall);
+    }
+    store_effects_fini(effects);
+}
+
+const struct row *dispatch_find(const struct dispatch *d, int64_t id)
+{
+    const struct row *row = rows_find(&d->rows, id);
+    return row && !(row->flags & ROW_TOMBSTONE) ? row : NULL;
+}
+
+/* --- life ---------------------------------------------------------------------------------------------- */
+
+int dispatch_create(struct dispatch **out, const struct dispatch_config *config)
+{
+    *out = NULL;
+    struct dispatch *d = calloc(1, sizeof *d);
+    if (!d)
+        return -ENOMEM;
+    d->config = *config;
+    d->timer_fd = -1;
+    d->claimed_tail = &d->claimed;
+    d->random = (uint64_t)dispatch_wall_us() | 1;
+    rows_init(&d->rows);
+    row_heap_init(&d->delayed, ROW_IN_LINE, first_due);
+    row_heap_init(&d->deadlines, ROW_IN_DEADLINES, first_over);
+    d->queues = calloc(DISPATCH_QUEUES_MAX, sizeof *d->queues);
+    int rc = d->queues ? bell_init(&d->kick) : -ENOMEM;
+    if (rc == 0)
+        rc = bell_init(&d->tend);
+    if (rc == 0)
+        rc = bell_init(&d->expire);
+    if (rc == 0)
+        rc = dispatch_time_open(d);
+    if (rc == 0)
+        rc = dispatch_reload(d);
+    if (rc < 0) {
+        dispatch_destroy(d);
+        return rc;
+    }
+    *out = d;
+    return 0;
+}
+
+void dispatch_destroy(struct dispatch *d)
+{
+    if (!d)
+        return;
+    dispatch_time_close(d);
+    for (size_t i = 0; i < d->queue_count; i++) {
+        row_heap_fini(&d->queues[i].line);
+        free(d->queues[i].name);
+    }
+    free(d->queues);
+    row_heap_fini(&d->delayed);
+    row_heap_fini(&d->deadlines);
+    for (int i = 0; i < 3; i++)
+        free(d->tombs[i].ids);
+    free(d->moves);
+    free(d->users);
+    rows_fini(&d->rows);
+    bell_fini(&d->kick);
+    bell_fini(&d->tend);
+    bell_fini(&d->expire);
+    free(d);
+}
+
+/* On the store's thread, while MAIN waits for store_load: nobody else touches `d` meanwhile. */
+static int load_one(void *ctx, const struct job_row *row)
+{
+    struct dispatch *d = ctx;
+    /* The disk does not say which times followed the wall clock: after a restart all do (CONTRACT §2). */
+    dispatch_apply(d, row, 0, ROW_RUN_AT_WALL | ROW_DEADLINE_WALL);
+    return rows_find(&d->rows, row->id) ? 0 : -ENOMEM;
+}
+
+int dispatch_load(struct dispatch *d)
+{
+    int rc = store_load(d->config.store, load_one, d);
+    for (size_t i = 0; i < d->queue_count; i++)
+        if (!dispatch_queue_exists(d, d->queues[i].name))
+            log_warning("queue is not configured: its jobs wait", LOG_STR("queue", d->queues[i].name),
+                        LOG_INT("jobs", d->queues[i].line.count));
+    dispatch_time_arm(d);
+    return rc;
+}
+
+/* --- the jobs group ------------------------------------------------------------------------------------ */
+
+static void spawn_attempt(struct dispatch *d, cosched_group *group, struct running *r)
+{
+    const cosched_attr attr = {.struct_size = sizeof attr, .name = "job", .affinity = COSCHED_MAIN};
+    int rc = cosched_group_spawn(group, dispatch_run_task, r, &attr);
+    if (rc == 0)
+        return;
+    /* Out of tasks: what is committed as running must run, so it runs here and now; nothing else starts meanwhile. */
+    log_error("no task for a job: it runs alone", LOG_INT("id", r->id), LOG_ERR(rc));
+    dispatch_run_task(r);
+    (void)d;
+}
+
+static void start_claimed(struct dispatch *d, cosched_group *group)
+{
+    while (d->claimed) {
+        struct running *r = d->claimed;
+        d->claimed = r->next_claimed;
+        if (!d->claimed)
+            d->claimed_tail = &d->claimed;
+        spawn_attempt(d, group, r);
+    }
+}
+
+static void start_line(struct dispatch *d, cosched_group *group, struct queue *queue)
+{
+    while (!queue->paused && queue->running < queue->parallel) {
+        struct row *row = row_heap_first(&queue->line);
+        if (!row)
+            return;
+        struct running *r = dispatch_running_new(d, (uint16_t)(queue - d->queues));
+        if (!r)
+            return;
+        r->id = row->id;
+        r->attempt = row->attempt + 1;
+        r->uid = row->uid;
+        r->deadline_us = row->deadline_us;
+        r->ready_us = row->order;
+        row_heap_remove(&queue->line, row);
+        row->flags |= ROW_STARTING;
+        spawn_attempt(d, group, r);
+    }
+}
+
+static void start_movers(struct dispatch *d, cosched_group *group)
+{
+    const cosched_attr attr = {.struct_size = sizeof attr, .name = "mover", .affinity = COSCHED_MAIN};
+    while (d->movers < DISPATCH_MOVERS_MAX && d->movers < d->move_count) {
+        if (cosched_group_spawn(group, dispatch_mover_task, d, &attr) < 0)
+            return;
+        d->movers++;
+    }
+}
+
+int64_t dispatch_task(void *arg)
+{
+    struct dispatch *d = arg;
+    cosched_group group;
+    const cosched_group_attr collect = {sizeof collect, COSCHED_COLLECT};
+    const cosched_attr attr = {.struct_size = sizeof attr, .name = "dispatch", .affinity = COSCHED_MAIN};
+    int rc = cosched_group_init(&group, &collect);
+    if (rc < 0)
+        return rc;
+    rc = cosched_group_spawn(&group, dispatch_time_task, d, &attr);
+    if (rc == 0)
+        rc = cosched_group_spawn(&group, dispatch_tend_task, d, &attr);
+    if (rc == 0)
+        rc = cosched_group_spawn(&group, dispatch_expire_task, d, &attr);
+    while (rc == 0 && !(d->stopping && d->running_count == 0)) {
+        start_claimed(d, &group);
+        bool may_start = !d->draining && cosched_now() >= d->store_again_ns;
+        for (size_t i = 0; may_start && i < d->queue_count; i++)
+            start_line(d, &group, &d->queues[i]);
+        start_movers(d, &group);
+        bool hold = d->store_again_ns > cosched_now();
+        rc = bell_wait(&d->kick, hold ? d->store_again_ns : COSCHED_NEVER);
+        rc = rc == -ETIMEDOUT ? 0 : rc;
+    }
+    cosched_group_cancel(&group);
+    cosched_group_join(&group, COSCHED_NEVER);
+    return rc;
+}
+
+void dispatch_stop(struct dispatch *d)
+{
+    d->stopping = true;
+    bell_ring(&d->kick);
+}
+
+/* --- looking ------------------------------------------------------------------------------------------- */
+
+void dispatch_counts(const struct dispatch *d, struct dispatch_counts *out)
+{
+    *out = (struct dispatch_counts){d->by_state[JOB_RUNNING], d->by_state[JOB_QUEUED],
+                                    d->by_state[JOB_DELAYED], d->by_state[JOB_BLOCKED]};
+}
+
+static int64_t oldest_order(const struct row_heap *line)
+{
+    int64_t oldest = INT64_MAX;
+    for (uint32_t i = 0; i < line->count && i < 1024; i++) /* a heap's head: enough for a level to show */
+        if (line->rows[i]->order < oldest)
+            oldest = line->rows[i]->order;
+    return oldest;
+}
+
+size_t dispatch_queues(const struct dispatch *d, struct metrics_queue *out, size_t max)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < d->queue_count && count < max; i++, count++) {
+        const struct queue *q = &d->queues[i];
+        int64_t wait_us = q->line.count ? cosched_now() / 1000 - oldest_order(&q->line) : 0;
+        out[count] = (struct metrics_queue){
+            .name = q->name, .depth = q->line.count, .running = q->running, .parallel = q->parallel,
+            .paused = q->paused, .oldest_s = wait_us > 0 ? (double)(wait_us / 1000) / 1000.0 : 0};
+    }
+    return count;
+}

@@ -1,0 +1,85 @@
+/* dispatch.h - which job runs when.
+ *
+ * Everything on MAIN, in tasks. What has happened is on disk before it shows here: memory follows the store, in the order
+ * of the store's event numbers. Functions that commit suspend; they cannot be cancelled half-way.
+ */
+#ifndef DAEMON_DISPATCH_H
+#define DAEMON_DISPATCH_H
+#include "config.h"
+#include "kind.h"
+#include "metrics.h"
+#include "rows.h"
+#include "store.h"
+#include "watch.h"
+
+struct dispatch;
+
+struct dispatch_config { /* all borrowed until dispatch_destroy */
+    struct store *store;
+    struct watch *watch;
+    struct metrics *metrics;
+    const struct config *config;
+    const struct exec_settings *exec;
+    int out_dir;
+};
+
+/* Positive answers, as the store's: STORE_OK, STORE_NOT_FOUND, STORE_CONFLICT, STORE_REFUSED, STORE_UNAVAILABLE. */
+
+int dispatch_create(struct dispatch **out, const struct dispatch_config *config);
+void dispatch_destroy(struct dispatch *d); /* after its task has returned; NULL is fine */
+/* Reads every unfinished job from the store. Before dispatch_task. */
+int dispatch_load(struct dispatch *d);
+/* The task that starts jobs: owns the jobs group. Returns after dispatch_stop, when no job runs any more. */
+int64_t dispatch_task(void *d);
+void dispatch_stop(struct dispatch *d);
+
+/* --- jobs -------------------------------------------------------------------------------------------- */
+
+struct dispatch_job {
+    struct spec *spec; /* owned: taken in every case */
+    /* answers */
+    int64_t id;
+    bool existing;
+    enum job_state state;
+};
+
+/* All or none. STORE_NOT_FOUND and STORE_CONFLICT with *refusal; -ESHUTDOWN while draining; -EDQUOT: a limit (see
+ * dispatch_limit). */
+int dispatch_submit(struct dispatch *d, struct dispatch_job *jobs, size_t count, uint32_t uid,
+                    bool admin, struct store_refusal *refusal);
+/* The name of the limit that `count` more jobs of this user would break, or NULL. */
+const char *dispatch_limit(const struct dispatch *d, uint32_t uid, size_t count);
+/* Committed when it returns. STORE_NOT_FOUND, STORE_REFUSED (it has ended). */
+int dispatch_cancel(struct dispatch *d, int64_t id);
+int dispatch_retry(struct dispatch *d, int64_t id);  /* an ended job runs again */
+int dispatch_remove(struct dispatch *d, int64_t id); /* an ended job and its output go */
+/* To the process group of a running command. STORE_REFUSED: no process now. */
+int dispatch_signal(struct dispatch *d, int64_t id, int signal);
+bool dispatch_queue_exists(const struct dispatch *d, const char *name);
+
+/* Of a job that has not ended; NULL: it has, or never was. Until the caller suspends. */
+const struct row *dispatch_find(const struct dispatch *d, int64_t id);
+
+/* --- the daemon's end ----------------------------------------------------------------------------------- */
+
+void dispatch_drain(struct dispatch *d, bool on); /* on: starts and submissions stop */
+bool dispatch_draining(const struct dispatch *d);
+size_t dispatch_running(const struct dispatch *d); /* attempts, starting ones included */
+/* Waits until no job runs: 0, -ETIMEDOUT, -ECANCELED. */
+int dispatch_wait_idle(struct dispatch *d, int64_t deadline);
+/* Every running attempt ends `interrupted`: TERM, grace, KILL; at_once: KILL. */
+void dispatch_interrupt(struct dispatch *d, bool at_once);
+/* Limits, queues: after the configuration that was given to create has changed. */
+int dispatch_reload(struct dispatch *d);
+
+/* --- looking -------------------------------------------------------------------------------------------- */
+
+int64_t dispatch_wall_us(void); /* the wall clock */
+
+struct dispatch_counts {
+    uint64_t running, queued, delayed, blocked;
+};
+void dispatch_counts(const struct dispatch *d, struct dispatch_counts *out);
+size_t dispatch_queues(const struct dispatch *d, struct metrics_queue *out, size_t max);
+
+#endif

@@ -1,0 +1,117 @@
+/* dispatch_internal.h - shared by the files of dispatch and nobody else: dispatch.c (memory follows the store),
+ * dispatch_submit.c (the verbs), dispatch_run.c (one attempt), dispatch_time.c (delays and deadlines).
+ */
+#ifndef DAEMON_DISPATCH_INTERNAL_H
+#define DAEMON_DISPATCH_INTERNAL_H
+#include "dispatch.h"
+
+#define DISPATCH_MOVERS_MAX 64
+#define DISPATCH_QUEUES_MAX 1024
+
+struct queue {
+    char *name; /* owned */
+    int64_t parallel;
+    bool paused;
+    uint32_t running;   /* slots taken: running, starting, or claimed by an insertion */
+    uint32_t inserting; /* insertions on their way that did not claim: nobody may overtake them */
+    struct row_heap line;
+};
+
+/* An attempt: from the taking of its slot to the commit of its end. */
+struct running {
+    struct running *next, **link; /* in dispatch.all */
+    struct running *next_claimed;
+    struct dispatch *d;
+    int64_t id;
+    uint32_t attempt, uid;
+    uint16_t queue;
+    bool has_slot;     /* counted in its queue's running */
+    bool on_disk;      /* JOB_RUNNING with this attempt is committed */
+    struct spec *spec; /* owned; NULL until on_disk */
+    int64_t deadline_us, ready_us, started_us, started_ns;
+    cosched_task body; /* the kind's task; {0, 0}: none now */
+    cosched_event ended; /* set by the kind's task as its last act */
+    pid_t pid;         /* 0: none now */
+    bool idle_kill;    /* interrupted at once: a process that appears now dies at once */
+    struct job_outcome outcome;
+    struct job_run run;
+};
+
+struct move {
+    int64_t id;
+    enum job_event event;
+};
+
+struct user {
+    uint32_t uid;
+    uint64_t jobs; /* not ended */
+};
+
+struct tombs {
+    int64_t *ids; /* owned */
+    size_t count, room;
+};
+
+struct dispatch {
+    struct dispatch_config config;
+    struct bell kick; /* something may start, or dispatch_task should look around */
+    bool stopping, draining;
+    struct rows rows;
+    struct row_heap delayed, deadlines;
+    struct queue *queues; /* owned */
+    size_t queue_count;
+    uint64_t by_state[JOB_STATES];
+    struct user *users; /* owned */
+    size_t user_count;
+    int64_t last_order;
+    /* attempts */
+    struct running *all;
+    struct running *claimed, **claimed_tail; /* committed as running, waiting for a task */
+    size_t running_count;
+    int64_t store_again_ns; /* the store was not available: no start before */
+    /* late news (see dispatch.c) */
+    unsigned epoch;
+    uint64_t in_flight[3];
+    struct tombs tombs[3];
+    /* time */
+    int timer_fd; /* owned */
+    int64_t clock_offset_us; /* wall clock less boot clock when last looked */
+    struct move *moves;      /* owned: a queue of moves to commit */
+    size_t move_first, move_count, move_room;
+    unsigned movers;
+    /* housekeeping */
+    int64_t tend_until_ns; /* orphans may still turn up */
+    struct bell tend;
+    struct bell expire;
+    uint64_t random;
+};
+
+uint32_t dispatch_random(struct dispatch *d);
+
+/* Brackets every call into the store whose answer will be applied; see dispatch.c. */
+unsigned dispatch_enter(struct dispatch *d);
+void dispatch_leave(struct dispatch *d, unsigned epoch);
+
+/* What a commit said of a job takes effect in memory, unless newer news was there first. `flags`: ROW_*_WALL. */
+void dispatch_apply(struct dispatch *d, const struct job_row *news, int64_t seq, unsigned flags);
+void dispatch_apply_effects(struct dispatch *d, struct store_effects *effects);
+struct queue *dispatch_queue(struct dispatch *d, const char *name, bool make);
+void dispatch_line_push(struct dispatch *d, struct row *row);
+int64_t dispatch_next_order(struct dispatch *d);
+
+struct running *dispatch_running_new(struct dispatch *d, uint16_t queue);
+void dispatch_slot_free(struct running *r); /* the next may start */
+void dispatch_running_free(struct running *r);
+struct running *dispatch_running_find(struct dispatch *d, int64_t id);
+int64_t dispatch_run_task(void *running);
+void dispatch_interrupt_one(struct running *r, enum job_outcome_kind cause, bool at_once);
+
+int dispatch_time_open(struct dispatch *d);
+void dispatch_time_close(struct dispatch *d);
+void dispatch_time_arm(struct dispatch *d);
+int64_t dispatch_time_task(void *d);
+int64_t dispatch_mover_task(void *d);
+int64_t dispatch_tend_task(void *d);
+int64_t dispatch_expire_task(void *d);
+
+#endif

@@ -1,0 +1,278 @@
+/* dispatch_submit.c - what clients ask of dispatch: submit, cancel, retry, remove, drain.
+ *
+ * A job that finds a free slot, nobody before it in line and nobody on his way into the line is inserted already claimed:
+ * its slot and the record of its attempt are taken first, so that after the commit nothing can fail any more.
+ */
+#include "dispatch_internal.h"
+
+#include "output.h"
+#include "process.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* --- submit ------------------------------------------------------------------------------------------- */
+
+const char *dispatch_limit(const struct dispatch *d, uint32_t uid, size_t count)
+{
+    const struct config *config = d->config.config;
+    uint64_t open = d->by_state[JOB_BLOCKED] + d->by_state[JOB_DELAYED] + d->by_state[JOB_QUEUED] +
+                    d->by_state[JOB_RUNNING];
+    if (open + count > (uint64_t)config->jobs_waiting)
+        return "jobs_waiting";
+    for (size_t i = 0; i < d->user_count; i++)
+        if (d->users[i].uid == uid && d->users[i].jobs + count > (uint64_t)config->jobs_per_user)
+            return "jobs_per_user";
+    return count > (uint64_t)config->jobs_per_user ? "jobs_per_user" : NULL;
+}
+
+/* What one job of a submission holds while it is on its way. */
+struct pending {
+    struct queue *queue;
+    struct running *claim; /* owned; NULL: none */
+    bool in_line;          /* counted in queue->inserting */
+};
+
+static void pending_begin(struct dispatch *d, const struct spec *spec, struct pending *p)
+{
+    *p = (struct pending){.queue = dispatch_queue(d, spec->queue, true)};
+    if (!p->queue || spec->delay_ns > 0 || spec->at_us > 0 || spec->after_count > 0)
+        return;
+    struct queue *queue = p->queue;
+    bool free_slot = !d->draining && !queue->paused && queue->running < queue->parallel &&
+                     queue->line.count == 0 && queue->inserting == 0 &&
+                     cosched_now() >= d->store_again_ns;
+    if (free_slot)
+        p->claim = dispatch_running_new(d, (uint16_t)(queue - d->queues));
+    if (!p->claim) {
+        p->in_line = true;
+        queue->inserting++;
+    }
+}
+
+static void pending_end(struct dispatch *d, struct pending *p)
+{
+    if (p->in_line && --p->queue->inserting == 0)
+        bell_ring(&d->kick);
+    if (p->claim)
+        dispatch_running_free(p->claim);
+    p->claim = NULL;
+}
+
+/* The claim is committed: the attempt goes to the task that starts jobs, with its specification. */
+static void hand_over(struct dispatch *d, struct pending *p, const struct store_insert *in,
+                      struct dispatch_job *job)
+{
+    struct running *r = p->claim;
+    p->claim = NULL;
+    r->id = in->id;
+    r->attempt = in->row.attempt;
+    r->uid = in->uid;
+    r->deadline_us = in->row.deadline_us;
+    r->on_disk = true;
+    r->spec = job->spec;
+    job->spec = NULL;
+    r->started_us = in->now_us;
+    r->ready_us = cosched_now() / 1000;
+    r->next_claimed = NULL;
+    *d->claimed_tail = r;
+    d->claimed_tail = &r->next_claimed;
+    bell_ring(&d->kick);
+}
+
+static unsigned wall_flags(const struct spec *spec)
+{
+    return (spec->at_us ? ROW_RUN_AT_WALL : 0U) | (spec->deadline_at_us ? ROW_DEADLINE_WALL : 0U);
+}
+
+static void accept_one(struct dispatch *d, struct pending *p, const struct store_insert *in,
+                       struct dispatch_job *job)
+{
+    job->id = in->id;
+    job->existing = in->existing;
+    job->state = in->state;
+    if (!in->existing) {
+        d->config.metrics->submitted++;
+        dispatch_apply(d, &in->row, in->seq, wall_flags(in->spec));
+        if (in->state == JOB_RUNNING && p->claim)
+            hand_over(d, p, in, job);
+    }
+    pending_end(d, p);
+}
+
+static int insert_all(struct dispatch *d, struct dispatch_job *jobs, struct store_insert *ins,
+                      struct pending *pending, size_t count, struct store_refusal *refusal)
+{
+    unsigned epoch = dispatch_enter(d);
+    for (size_t i = 0; i < count; i++) {
+        pending_begin(d, jobs[i].spec, &pending[i]);
+        ins[i].spec = jobs[i].spec;
+        ins[i].claim = pending[i].claim != NULL;
+    }
+    int rc = store_insert(d->config.store, ins, count, refusal);
+    for (size_t i = 0; i < count; i++) {
+        if (rc == STORE_OK)
+            accept_one(d, &pending[i], &ins[i], &jobs[i]);
+        else
+            pending_end(d, &pending[i]);
+        spec_free(jobs[i].spec);
+        jobs[i].spec = NULL;
+    }
+    dispatch_leave(d, epoch);
+    return rc;
+}
+
+static int refuse_all(struct dispatch_job *jobs, size_t count, int error)
+{
+    for (size_t i = 0; i < count; i++) {
+        spec_free(jobs[i].spec);
+        jobs[i].spec = NULL;
+    }
+    return error;
+}
+
+int dispatch_submit(struct dispatch *d, struct dispatch_job *jobs, size_t count, uint32_t uid,
+                    bool admin, struct store_refusal *refusal)
+{
+    if (d->draining)
+        return refuse_all(jobs, count, -ESHUTDOWN);
+    if (dispatch_limit(d, uid, count))
+        return refuse_all(jobs, count, -EDQUOT);
+    int64_t begun_ns = cosched_now(), now_us = dispatch_wall_us();
+    /* One job is what nearly every call brings: no allocation for it. */
+    struct store_insert one_insert = {0}, *ins = &one_insert;
+    struct pending one_pending, *pending = &one_pending;
+    if (count != 1) {
+        ins = calloc(count, sizeof *ins);
+        pending = calloc(count, sizeof *pending);
+    }
+    int rc = -ENOMEM;
+    if (ins && pending) {
+        for (size_t i = 0; i < count; i++) {
+            ins[i].uid = uid;
+            ins[i].now_us = now_us;
+            ins[i].any_owner = admin;
+        }
+        rc = insert_all(d, jobs, ins, pending, count, refusal);
+        histogram_record(&d->config.metrics->submit_us, (uint64_t)(cosched_now() - begun_ns) / 1000);
+    } else {
+        refuse_all(jobs, count, 0);
+    }
+    if (count != 1) {
+        free(ins);
+        free(pending);
+    }
+    return rc;
+}
+
+/* --- cancel, retry, remove ------------------------------------------------------------------------------ */
+
+int dispatch_cancel(struct dispatch *d, int64_t id)
+{
+    enum job_state state = JOB_NEW;
+    int64_t seq = 0;
+    struct store_effects effects = STORE_EFFECTS_INIT;
+    unsigned epoch = dispatch_enter(d);
+    int rc = store_cancel(d->config.store, id, dispatch_wall_us(), &state, &seq, &effects);
+    struct row *row = rows_find(&d->rows, id);
+    if (rc == STORE_OK && state == JOB_RUNNING) {
+        if (row)
+            row->flags |= ROW_CANCEL;
+        struct running *r = dispatch_running_find(d, id);
+        if (r)
+            dispatch_interrupt_one(r, JOB_OUTCOME_CANCELED, false);
+    } else if (rc == STORE_OK) {
+        const struct job_row news = {.id = id, .state = (uint8_t)state, .cancel_requested = true,
+                                     .queue = row ? d->queues[row->queue].name : SPEC_QUEUE_DEFAULT,
+                                     .uid = row ? row->uid : 0};
+        dispatch_apply(d, &news, seq, 0);
+        dispatch_apply_effects(d, &effects);
+    }
+    store_effects_fini(&effects);
+    dispatch_leave(d, epoch);
+    return rc;
+}
+
+int dispatch_retry(struct dispatch *d, int64_t id)
+{
+    struct job_row row = {0};
+    char queue[SPEC_NAME_MAX + 1] = "";
+    int64_t seq = 0;
+    if (d->draining)
+        return -ESHUTDOWN;
+    unsigned epoch = dispatch_enter(d);
+    int rc = store_again(d->config.store, id, dispatch_wall_us(), &row, queue, &seq);
+    if (rc == STORE_OK) {
+        row.queue = queue;
+        dispatch_apply(d, &row, seq, 0);
+    }
+    dispatch_leave(d, epoch);
+    return rc;
+}
+
+struct removal {
+    int dir;
+    int64_t id;
+};
+
+static int64_t remove_output(void *arg)
+{
+    const struct removal *removal = arg;
+    return output_remove(removal->dir, removal->id);
+}
+
+int dispatch_remove(struct dispatch *d, int64_t id)
+{
+    int rc = store_remove(d->config.store, id);
+    if (rc != STORE_OK)
+        return rc;
+    struct removal removal = {d->config.out_dir, id};
+    (void)cosched_blocking(NULL, remove_output, &removal); /* what stays is overwritten with its id's end of life */
+    return STORE_OK;
+}
+
+int dispatch_signal(struct dispatch *d, int64_t id, int signal)
+{
+    struct running *r = dispatch_running_find(d, id);
+    return r && r->pid && process_signal_group(r->pid, signal) == 0 ? STORE_OK : STORE_REFUSED;
+}
+
+/* --- drain ---------------------------------------------------------------------------------------------- */
+
+void dispatch_drain(struct dispatch *d, bool on)
+{
+    d->draining = on;
+    bell_ring(&d->kick);
+}
+
+bool dispatch_draining(const struct dispatch *d)
+{
+    return d->draining;
+}
+
+size_t dispatch_running(const struct dispatch *d)
+{
+    return d->running_count;
+}
+
+int dispatch_wait_idle(struct dispatch *d, int64_t deadline)
+{
+    struct bell bell;
+    struct watch_node node;
+    int rc = bell_init(&bell);
+    if (rc < 0)
+        return rc;
+    rc = watch_add(d->config.watch, &node, WATCH_DAEMON, WATCH_IDLE, &bell);
+    while (rc == 0 && d->running_count > 0)
+        rc = bell_wait(&bell, deadline);
+    watch_remove(d->config.watch, &node);
+    bell_fini(&bell);
+    return rc;
+}
+
+void dispatch_interrupt(struct dispatch *d, bool at_once)
+{
+    for (struct running *r = d->all; r; r = r->next)
+        dispatch_interrupt_one(r, JOB_OUTCOME_INTERRUPTED, at_once);
+}

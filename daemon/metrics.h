@@ -1,0 +1,53 @@
+/* metrics.h - what the daemon counts of itself, and the answer of `stats` (CONTRACT §5).
+ *
+ * Written on MAIN by whoever knows; only metrics_commit may be called from the store's thread. Counters only grow.
+ */
+#ifndef DAEMON_METRICS_H
+#define DAEMON_METRICS_H
+#include "histogram.h"
+#include "job.h"
+#include "wire/writer.h"
+
+#include <cosched/cosched.h>
+#include <pthread.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct metrics {
+    int64_t started_ns; /* cosched_now at start: for uptime and rates */
+    uint64_t submitted, started, succeeded, failed, timed_out, canceled, skipped, interrupted, retried;
+    uint64_t connections; /* open now */
+    struct histogram submit_us, queue_wait_us, run_us, poll_gap_us, hop_us;
+    pthread_mutex_t commit_lock; /* a commit takes milliseconds, so a lock there costs nothing */
+    struct histogram commit_us;  /* lock commit_lock */
+};
+
+struct metrics_queue {
+    const char *name;
+    uint64_t depth, running;
+    int64_t parallel;
+    bool paused;
+    double oldest_s;
+};
+
+/* What others know at the moment of asking. */
+struct metrics_view {
+    const char *version, *boot_id;
+    bool names; /* queue names may be shown */
+    uint64_t running, queued, delayed, blocked;
+    const struct metrics_queue *queues; /* borrowed */
+    size_t queue_count;
+    uint64_t store_commits, store_wal_bytes, store_db_bytes;
+    double store_batch_avg;
+    const cosched_stats *scheduler; /* borrowed */
+};
+
+void metrics_init(struct metrics *m);
+void metrics_fini(struct metrics *m);
+void metrics_ended(struct metrics *m, enum job_state state); /* a job came to a final state */
+void metrics_commit(struct metrics *m, int64_t commit_ns);   /* any thread */
+void metrics_write_queue(struct writer *w, const struct metrics_queue *queue, bool name);
+/* One JSON object. */
+void metrics_write(struct metrics *m, struct writer *w, const struct metrics_view *view);
+
+#endif

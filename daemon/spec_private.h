@@ -1,0 +1,33 @@
+/* Between the files of spec: the state of one parse, and the checks that several members share. */
+#ifndef SPEC_PRIVATE_H
+#define SPEC_PRIVATE_H
+#include "spec.h"
+
+struct spec_parser {
+    const struct spec_context *context; /* borrowed */
+    struct spec *spec;                  /* owned until it is handed out */
+    struct spec_error *error;           /* borrowed */
+    const char *base;                   /* path of the object being read */
+    const struct json *args, *argv;     /* members put aside until the kind is known; borrowed */
+};
+
+/* A member's own check: SPEC_OK, SPEC_INVALID, SPEC_NOT_PERMITTED or -ENOMEM. */
+struct spec_member {
+    const char *name;
+    int (*parse)(struct spec_parser *parser, const char *path, const struct json *value);
+};
+
+/* Every member of object against the table; unknown ones are refused by name. */
+int spec_members(struct spec_parser *parser, const char *base, const struct json *object,
+                 const struct spec_member *table, size_t count);
+/* A string of `min` to `max` bytes, copied. */
+int spec_string(struct spec_parser *parser, const char *path, const struct json *value, size_t min,
+                size_t max, char **out);
+int spec_duration(struct spec_parser *parser, const char *path, const struct json *value,
+                  int64_t *ns);
+int spec_integer(struct spec_parser *parser, const char *path, const struct json *value,
+                 int64_t min, int64_t max, int64_t *out);
+/* The member `retry`. */
+int spec_parse_retry(struct spec_parser *parser, const char *path, const struct json *value);
+void spec_write_retry(struct writer *w, const struct job_retry *retry);
+#endif
