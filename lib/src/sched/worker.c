@@ -134,15 +134,19 @@ static uint32_t park(struct cos_exec *e)
     return index;
 }
 
+/* Once a turn the queues that nobody owns come before the own deque, so that what waits there does not starve while tasks
+ * here go on yielding: the injector, and the WORKER tasks that MAIN made. */
 static uint32_t find_work(struct cos_exec *e)
 {
-    struct cos_parker *p = &e->rt->parker;
-    uint32_t index = cos_injector_pop(
-        &e->rt->injector); /* once a turn, before the own deque: nobody there starves */
+    struct cosched_runtime *rt = e->rt;
+    uint32_t index = cos_injector_pop(&rt->injector);
+    if (index == 0) {
+        index = steal_from(e, rt->main);
+    }
     if (index == 0) {
         index = cos_deque_take_top_owner(&e->deque);
     }
-    if (index == 0 && cos_parker_search_begin(p)) {
+    if (index == 0 && cos_parker_search_begin(&rt->parker)) {
         index = found(e, scan(e));
     }
     return index != 0 ? index : park(e);
