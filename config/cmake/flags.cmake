@@ -35,7 +35,8 @@ elseif(COSCHED_SANITIZE)
     message(FATAL_ERROR "COSCHED_SANITIZE must be empty, address or thread")
 else()
     # Hardening and the frame budget: sanitizers grow frames and replace the checks.
-    target_compile_options(cosched_flags INTERFACE -fstack-protector-strong -fno-plt -Wframe-larger-than=4096)
+    target_compile_options(cosched_flags INTERFACE -fstack-protector-strong -fno-plt
+        $<$<NOT:$<BOOL:$<TARGET_PROPERTY:COSCHED_ANY_FRAME>>>:-Wframe-larger-than=4096>)
     if(NOT CMAKE_BUILD_TYPE STREQUAL "Debug")
         target_compile_options(cosched_flags INTERFACE -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2)
     endif()

@@ -1,0 +1,148 @@
+#!/bin/bash
+# Seeds one fault at a time into a copy of the lock-free sources and runs the explorer on it: each must be found.
+# A fault that survives, no longer applies to the source or does not compile fails the run.
+#
+#     mutants.sh SOURCE_ROOT WORK_DIR [CC] [ONLY]     ONLY: part of a mutant's name
+set -u
+root=$1
+work=$2
+cc=${3:-cc}
+only=${4:-}
+
+cflags=(-std=c11 -O1 -D_GNU_SOURCE -DCOS_EXPLORE -DCOS_DEBUG=1 -w -U_FORTIFY_SOURCE)
+rm -rf "$work"
+mkdir -p "$work/pristine/lib" "$work/pristine/tests"
+cp -r "$root/lib/src" "$work/pristine/lib/"
+cp -r "$root/tests/explore" "$root/tests/support" "$work/pristine/tests/"
+
+compile() { # TREE OUTPUT SOURCE…
+    local tree=$1 output=$2
+    shift 2
+    "$cc" "${cflags[@]}" -I"$tree/tests/support/explore" -I"$tree/tests/support" -I"$tree/lib/src" "$@" -o "$output"
+}
+
+for half in explore explore_memory; do
+    compile "$work/pristine" "$work/$half.o" -c "$work/pristine/tests/support/$half.c" || exit 1
+done
+
+killed=0
+total=0
+bad=0
+
+# mutant NAME PROGRAM FILE PERL [ONLY]: PERL edits FILE as one string. PROGRAM: explore_X, linked with queue/X.c if
+# there is one. ONLY: the one exploration of the program that is expected to find it (default: any).
+mutant() {
+    local name=$1 program=$2 file=$3 edit=$4
+    [[ $name == *"$only"* ]] || return
+    total=$((total + 1))
+    local tree=$work/mutant
+    rm -rf "$tree"
+    cp -r "$work/pristine" "$tree"
+    perl -0pi -e "$edit" "$tree/$file"
+    if cmp -s "$tree/$file" "$work/pristine/$file"; then
+        echo "DOES NOT APPLY  $name"
+        bad=$((bad + 1))
+        return
+    fi
+    local sources=("$tree/tests/explore/$program.c" "$work/explore.o" "$work/explore_memory.o")
+    [[ -f $tree/lib/src/queue/${program#explore_}.c ]] && sources+=("$tree/lib/src/queue/${program#explore_}.c")
+    if ! compile "$tree" "$work/mutant.bin" "${sources[@]}"; then
+        echo "DOES NOT BUILD  $name"
+        bad=$((bad + 1))
+        return
+    fi
+    COSCHED_EXPLORE_ONLY=${5:-} timeout 300 "$work/mutant.bin" >"$work/log" 2>&1
+    local rc=$?
+    if [[ $rc -eq 1 ]] && grep -q FAILED "$work/log"; then
+        killed=$((killed + 1))
+        echo "killed    $name: $(sed -n 's/: FAILED in execution \([0-9]*\):.*\/\([^/]*\)$/, execution \1: \2/p; t; s/: FAILED in execution \([0-9]*\):/, execution \1:/p' "$work/log" | head -1)"
+    else
+        echo "SURVIVED  $name (exit $rc)"
+    fi
+}
+
+D=lib/src/queue/deque
+mutant "deque: no heavy fence in steal" explore_deque $D.c 's/\n    cos_fence_heavy\(\);//'
+mutant "deque: no light fence in take" explore_deque $D.h 's/\n    cos_fence_light\(\);//'
+mutant "deque: bottom stored after top is read" explore_deque $D.h \
+    's/(    cos_atomic_store\(&d->bottom, b, release\);\n)(.*?cos_fence_light\(\);\n)(.*?)(    int64_t t = [^\n]*\n)/$4$2$3$1/s'
+mutant "deque: last entry taken by a store" explore_deque $D.c \
+    's/if \(!cos_atomic_cas\(&d->top, &t, t \+ 1, relaxed, relaxed\)\) \{\s*v = 0;/cos_atomic_store(&d->top, t + 1, relaxed);\n        {/'
+mutant "deque: top taken by a store" explore_deque $D.c \
+    's/if \(cos_atomic_cas\(&d->top, &t, t \+ 1, relaxed, relaxed\)\) \{/cos_atomic_store(&d->top, t + 1, relaxed);\n        {/' "deque top"
+mutant "deque: steal by a store" explore_deque $D.c \
+    's/if \(!cos_atomic_cas\(&d->top, &t, t \+ 1, release, relaxed\)\) \{/cos_atomic_store(&d->top, t + 1, release);\n    if (0) {/'
+mutant "deque: entry loaded after the steal" explore_deque $D.c \
+    's/bottom published it[^\n]*\n    uint32_t v = [^\n]*\n(.*?return COS_STEAL_LOST;\n    \}\n)/ *\/\n    int64_t mine = t;\n$1    uint32_t v = cos_atomic_load(&ring->cell[mine & ring->mask], relaxed);\n/s' "deque growth"
+mutant "deque: bottom acquired no more" explore_deque $D.c \
+    's/int64_t b = cos_atomic_load\(&d->bottom, acquire\)/int64_t b = cos_atomic_load(&d->bottom, relaxed)/' "deque replace, two"
+mutant "deque: bottom not read again after the fence" explore_deque $D.c \
+    's/(    cos_fence_heavy\(\);\n)(.*?)(    int64_t b = cos_atomic_load\(&d->bottom, acquire\);\n)/$3$1/s'
+mutant "deque: push publishes nothing" explore_deque $D.h 's/&d->bottom, b \+ 1, release/&d->bottom, b + 1, relaxed/' "deque replace, two"
+mutant "deque: take republishes nothing" explore_deque $D.h 's/&d->bottom, b, release/&d->bottom, b, relaxed/' "deque replace, take"
+mutant "deque: new ring published without its cells" explore_deque $D.c 's/&d->ring, bigger, release/\&d->ring, bigger, relaxed/' "growth, one"
+mutant "deque: growth forgets the oldest" explore_deque $D.c 's/int64_t p = t; p < b/int64_t p = t + 1; p < b/' "growth, two"
+mutant "deque: one entry too many in the ring" explore_deque $D.c 's/d->limit = t \+ capacity;/d->limit = t + capacity + 1;/' "reuse"
+mutant "deque: batch stolen by one CAS" explore_deque $D.c \
+    's/    if \(cos_deque_steal\(d, &first\) != COS_STEAL_TAKEN\) \{.*?    return first;/    int64_t t = cos_atomic_load(&d->top, relaxed);\n    cos_fence_heavy();\n    int64_t b = cos_atomic_load(&d->bottom, acquire);\n    if (b - t < max) return 0;\n    struct cos_deque_ring *ring = cos_atomic_load(&d->ring, acquire);\n    uint32_t got[8];\n    for (uint32_t n = 0; n < max; n++) got[n] = cos_atomic_load(&ring->cell[(t + n) & ring->mask], relaxed);\n    if (!cos_atomic_cas(&d->top, &t, t + max, release, relaxed)) return 0;\n    first = got[0];\n    for (uint32_t n = 1; n < max; n++) cos_deque_push_owner(own, got[n]);\n    return first;/s' "batch"
+mutant "deque: claim does not compare" explore_deque $D.h 's/relaxed\) != v\) \{/relaxed) == 0) {/' "claim"
+
+I=lib/src/queue/injector.c
+mutant "injector: cell filled without release" explore_injector $I 's/cell_word\(p \+ i \+ 1, v\[i\]\),\s+release/cell_word(p + i + 1, v[i]), relaxed/'
+mutant "injector: cell read without acquire" explore_injector $I 's/(uint64_t word = cos_atomic_load\(.*?), acquire\)/$1, relaxed)/'
+mutant "injector: producers reserve by a store" explore_injector $I \
+    's/if \(cos_atomic_cas\(&q->tail, &p, p \+ k, relaxed, relaxed\)\) \{/cos_atomic_store(&q->tail, p + k, relaxed);\n        {/'
+mutant "injector: consumers reserve by a store" explore_injector $I \
+    's/if \(cos_atomic_cas\(&q->head, &p, p \+ k, relaxed, relaxed\)\) \{/cos_atomic_store(&q->head, p + k, relaxed);\n        {/'
+mutant "injector: list looked at after the ring" explore_injector $I \
+    's/uint64_t listed = cos_atomic_load\(&q->listed, acquire\); \/\* acquire: as in pop_batch \*\///; s/return listed != 0 && list_pop/return cos_atomic_load(&q->listed, acquire) != 0 && list_pop/' "refill gap"
+mutant "injector: list looked at after the ring, batch" explore_injector $I \
+    's/(    uint64_t listed = cos_atomic_load\(&q->listed, acquire\);\n)(    size_t k = ring_pop\(q, out, max\);\n)/$2$1/' "refill gap, batch"
+mutant "injector: listed lowered before the refill" explore_injector $I \
+    's/(    size_t moved = 0;\n)/    cos_atomic_store(&q->listed, cos_atomic_load(&q->listed, relaxed) - taken - moving, release);\n$1/; s/relaxed\) - taken - moved, release/relaxed) + (moving - moved), release/' "refill gap"
+mutant "injector: ring not looked at under the lock" explore_injector $I 's/size_t in_ring = ring_pop\(q, out, max\)/size_t in_ring = 0/' "order"
+mutant "injector: freed cell keeps its lap" explore_injector $I 's/cell_word\(p \+ i \+ q->mask \+ 1, 0\)/cell_word(p + i + 1 + q->mask + 1, 0)/'
+mutant "injector: rest of a refill dropped" explore_injector $I 's/\n    list_untake\(q, batch \+ moved, moving - moved\);//'
+
+X=lib/src/queue/inbox.h
+mutant "inbox: push without release" explore_inbox $X 's/node, release, relaxed/node, relaxed, relaxed/'
+mutant "inbox: drain without acquire" explore_inbox $X 's/NULL, acquire\)/NULL, relaxed)/'
+mutant "inbox: drain by load and store" explore_inbox $X \
+    's/= cos_atomic_exchange\(&inbox->newest, NULL, acquire\);/= cos_atomic_load(&inbox->newest, acquire);\n    cos_atomic_store(&inbox->newest, NULL, relaxed);/'
+mutant "inbox: drained in the wrong order" explore_inbox $X 's/    struct cos_inbox_node \*oldest = NULL;\n/    if (1) return node;\n$&/'
+
+P=lib/src/queue/parker
+mutant "doorbell: no fence in announce" explore_inbox $P.h 's/(announce\(struct.*?)    cos_atomic_fence_full\(\);/$1/s'
+mutant "doorbell: no fence before the look" explore_inbox $P.h 's/(ring_needed\(struct.*?)    cos_atomic_fence_full\(\);/$1/s'
+mutant "doorbell: every producer rings" explore_inbox $P.h 's/ &&\s+cos_atomic_exchange\(&bell->parked, 0, relaxed\) != 0//'
+mutant "parker: no heavy fence in prepare" explore_parker $P.c 's/\n    cos_fence_heavy\(\);//'
+mutant "parker: no light fence in notify" explore_parker $P.c 's/(cos_parker_notify\(struct.*?)    cos_fence_light\(\);/$1/s'
+mutant "parker: no second look at parked" explore_parker $P.c \
+    's/(return true; \/\* the woken worker.*?searching, 1, relaxed\);)/$1\n        return false;/s' "turn given back"
+mutant "parker: who finds work in bed wakes nobody" explore_parker tests/explore/explore_parker.c \
+    's/if \(cos_parker_search_end\(&parker, !home\)\) \{/if (cos_parker_search_end(\&parker, false)) {/' "two submitters"
+mutant "parker: the last searcher wakes nobody" explore_parker $P.c 's/return found && before == 1;/return false;/' "two submitters"
+mutant "parker: bit looked at before the word" explore_parker $P.c \
+    's/(        uint32_t word = cos_atomic_load\(&bed->wakes_sent, acquire\);\n)(.*?return 0;\n        \}\n)/$2$1/s'
+mutant "parker: time-out loses the wake-up" explore_parker $P.c 's/if \(withdraw\(p, id\)\) \{\n                return/(void)withdraw(p, id);\n            {\n                return/' "deadline"
+mutant "parker: waker does not raise the word" explore_parker $P.c 's/wakes_sent, 1, release\)/wakes_sent, 0, release)/'
+mutant "parker: waker does not count its worker" explore_parker $P.c 's/&none, 1, relaxed, relaxed\)/\&none, 0, relaxed, relaxed)/; s/COS_ASSERT\(before >= 1\);//'
+mutant "parker: no rescan before sleep" explore_parker tests/explore/explore_parker.c 's/home \|\| scan\(\)/home/'
+
+W=lib/src/queue/wait.h
+mutant "wait: commit by a store" explore_wait $W \
+    's/if \(cos_atomic_cas\(&w->word, &word, cos_wait_word\(seq, COS_WAIT_PARKED, 0\), release, acquire\)\) \{/if (cos_atomic_load(&w->word, acquire) == word) {\n        cos_atomic_store(&w->word, cos_wait_word(seq, COS_WAIT_PARKED, 0), release);/'
+mutant "wait: commit without release" explore_wait $W 's/PARKED, 0\), release, acquire/PARKED, 0), relaxed, acquire/'
+mutant "wait: claim without acquire" explore_wait $W 's/cause\), acq_rel,\s+relaxed/cause), release, relaxed/'
+mutant "wait: claim without release" explore_wait $W 's/cause\), acq_rel,\s+relaxed/cause), acquire, relaxed/'
+mutant "wait: claim by a store" explore_wait $W \
+    's/if \(cos_atomic_cas\(&w->word, &word, (cos_wait_word\(seq, COS_WAIT_CLAIMED, cause\)), acq_rel,\s+relaxed\)\) \{/cos_atomic_store(&w->word, $1, release);\n        {/'
+mutant "wait: claim does not compare the number" explore_wait $W 's/cos_wait_word_seq\(word\) != seq \|\|\s+//'
+mutant "wait: begin keeps the number" explore_wait $W 's/cos_wait_word_seq\(word\) \+ 1;/cos_wait_word_seq(word) + (cos_wait_word_seq(word) == 0);/'
+mutant "wait: every winner submits" explore_wait $W 's/return phase == COS_WAIT_PARKING \? COS_CLAIM_COMMIT : COS_CLAIM_SUBMIT;/return COS_CLAIM_SUBMIT;/'
+mutant "wait: abort by a store" explore_wait $W \
+    's/return cos_atomic_cas\(&w->word, &word,\s+(cos_wait_word\(seq, COS_WAIT_CLAIMED, COS_WAIT_CAUSE_ABORT\)), [a-z]+,\s+acquire\);/cos_atomic_store(&w->word, $1, relaxed);\n    return true;/'
+
+echo "killed $killed/$total"
+rm -rf "$work/mutant" "$work/pristine"
+[[ $killed -eq $total && $bad -eq 0 && $total -gt 0 ]]
