@@ -212,6 +212,7 @@ static struct cos_fiber *resolve(struct cos_exec *e, struct cos_task *t)
     struct cos_fiber *f = cos_fiber_create(e, t);
     if (f == NULL) {
         cos_task_complete(e, t, -ENOMEM);
+        e->own_done = true; /* of an own thread: there is nothing else to wait for */
         return NULL;
     }
     f->base = t;
