@@ -15,7 +15,7 @@
  * -EPERM. Memory passed in is borrowed for the length of the call. Handles are values: copies name the same
  * task, and the first use consumes them all.
  *
- * Read in order: time, runtime, tasks, scopes, groups, channels, looking in. Examples: tests/examples/.
+ * Read in order: time, runtime, tasks, scopes, groups, channels, select, locks, events, looking in. Examples: tests/examples/.
  */
 #ifndef COSCHED_H
 #define COSCHED_H
@@ -226,8 +226,9 @@ cosched_group_run(const cosched_group_attr *attr, int64_t (*body)(cosched_group 
 
 /* --- channels: they block the task, never the thread ------------------------------------------------- */
 
-/* A queue of values of one size between tasks on any executor, bounded by capacity (1 … 2^20). The creator holds one
- * reference. First in, first out; waiting tasks are served in order. */
+/* A queue of values of one size between tasks on any executor, bounded by capacity (0 … 2^20). The creator holds one
+ * reference. First in, first out; waiting tasks are served in order. Capacity 0 is a rendezvous: a send ends when a
+ * receiver has the value. -EINVAL (sizes), -ENOMEM. */
 COSCHED_API int cosched_chan_create(cosched_chan **out, size_t value_size, size_t capacity);
 COSCHED_API cosched_chan *cosched_chan_ref(cosched_chan *ch); /* any thread */
 COSCHED_API void cosched_chan_unref(cosched_chan *ch);        /* any thread; NULL is fine */
@@ -237,6 +238,103 @@ COSCHED_API int cosched_chan_send(cosched_chan *ch, const void *value, int64_t d
 COSCHED_API int cosched_chan_recv(cosched_chan *ch, void *value, int64_t deadline);
 COSCHED_API void cosched_chan_close(cosched_chan *ch);         /* any thread; idempotent */
 COSCHED_API size_t cosched_chan_count(const cosched_chan *ch); /* values waiting now; any thread; a hint */
+
+/* --- select: the first of several channels ----------------------------------------------------------- */
+
+/* One case receives or sends: exactly one of recv_into and send_from is not NULL. ch NULL: the case is left out. */
+typedef struct {
+    cosched_chan *ch; /* borrowed for the call */
+    void *recv_into;
+    const void *send_from;
+    int result; /* of the chosen case: 0, or -EPIPE: closed (and drained) */
+} cosched_case;
+
+/* Does exactly one of the cases and returns its index; of several that are ready, any. Channels may appear more than
+ * once; a send and a receive of the same call never meet. Suspends while none is ready. -ETIMEDOUT, -ECANCELED: nothing
+ * was taken and nothing given. -EINVAL: n > 64, or a case with no or two directions. n 0 waits for time or cancel.
+ * COSCHED_NOW from any thread, task or not. */
+COSCHED_API int cosched_select(cosched_case *cases, size_t n, int64_t deadline);
+
+/* --- locks: they block the task, never the thread ------------------------------------------------------ */
+
+/* All of these lie in your memory; {0} is ready for use, save where there is an init. They need no end: the memory may go
+ * when nobody waits or will call. Tasks on MAIN, WORKER and threads of their own share them freely; whoever waits is
+ * served in order of arrival. A task that is served just when its deadline passes or it is cancelled has been served: the
+ * call answers 0. Each waiting function answers -ETIMEDOUT, -ECANCELED, and -EPERM outside tasks; the object is then
+ * as if the call had not been made. */
+
+typedef struct {
+    void *private_[4];
+} cosched_mutex;
+
+/* 0: this task holds it, also over suspensions and on other threads. Also -EDEADLK: it holds it already. An unlock gives
+ * the mutex to the first in line, never to a later one. */
+COSCHED_API int cosched_mutex_lock(cosched_mutex *m, int64_t deadline);
+COSCHED_API bool cosched_mutex_try(cosched_mutex *m); /* never suspends; false outside tasks */
+/* By the task that holds it; anything else ends the process. Never suspends; the new holder may drop m at once. */
+COSCHED_API void cosched_mutex_unlock(cosched_mutex *m);
+
+typedef struct {
+    void *private_[4];
+} cosched_cond;
+
+/* Unlocks m, waits for a signal and locks m again, whatever happens: the locking takes its time past the deadline and
+ * cannot be cancelled. m is locked by this task, before and after. There are no wakes without a signal; but others may
+ * have locked m since, so look at the condition again. */
+COSCHED_API int cosched_cond_wait(cosched_cond *c, cosched_mutex *m, int64_t deadline);
+COSCHED_API void cosched_cond_signal(cosched_cond *c);    /* wakes the first, if any; any thread */
+COSCHED_API void cosched_cond_broadcast(cosched_cond *c); /* wakes all that wait now; any thread */
+
+typedef struct {
+    void *private_[4];
+} cosched_sem;
+
+COSCHED_API void cosched_sem_init(cosched_sem *s, uint32_t n);         /* {0} is n = 0 */
+COSCHED_API int cosched_sem_acquire(cosched_sem *s, int64_t deadline); /* takes 1 */
+COSCHED_API bool cosched_sem_try(cosched_sem *s);                      /* any thread */
+/* Gives n: to those who wait, first come first served, the rest to the count (at most 2^32 - 1). Any thread. */
+COSCHED_API void cosched_sem_release(cosched_sem *s, uint32_t n);
+
+typedef struct {
+    void *private_[4];
+} cosched_rwlock;
+
+/* Many readers or one writer. A reader waits behind writers that came before it, so a task must not lock again what it
+ * reads already. -EDEADLK: this task is the writer. */
+COSCHED_API int cosched_rwlock_read_lock(cosched_rwlock *l, int64_t deadline);
+COSCHED_API int cosched_rwlock_write_lock(cosched_rwlock *l, int64_t deadline);
+COSCHED_API bool cosched_rwlock_read_try(cosched_rwlock *l); /* never suspends; false outside tasks */
+COSCHED_API bool cosched_rwlock_write_try(cosched_rwlock *l);
+COSCHED_API void cosched_rwlock_read_unlock(cosched_rwlock *l);
+COSCHED_API void cosched_rwlock_write_unlock(cosched_rwlock *l); /* by the task that locked it */
+
+typedef struct {
+    void *private_[4];
+} cosched_barrier;
+
+COSCHED_API int cosched_barrier_init(cosched_barrier *b, uint32_t n); /* n > 0, else -EINVAL */
+/* Waits until n tasks wait, then lets them go on: 1 for exactly one of them, 0 for the others. Then it starts anew. A
+ * task that gives up has not been here. */
+COSCHED_API int cosched_barrier_wait(cosched_barrier *b, int64_t deadline);
+
+typedef struct {
+    void *private_[5];
+} cosched_once; /* outlives every call */
+
+/* The first caller runs fn(arg), as with cosched_call; whoever comes meanwhile waits, whoever comes later does not. 0, and
+ * fn's result for all in *result (may be NULL). -EDEADLK: called by fn itself; -ENOMEM: fn could not be started, and
+ * another call may try. The deadline limits the waiting, never fn. */
+COSCHED_API int cosched_once_run(cosched_once *o, int64_t *result, cosched_fn fn, void *arg,
+                                 int64_t deadline);
+
+typedef struct {
+    void *private_[4];
+} cosched_wait_group;
+
+COSCHED_API void cosched_wait_group_add(cosched_wait_group *g, uint32_t n); /* any thread */
+COSCHED_API void cosched_wait_group_done(cosched_wait_group *g); /* one of those added; any thread */
+/* Until as many are done as were added. Add before you wait: a group at 0 does not wait. */
+COSCHED_API int cosched_wait_group_wait(cosched_wait_group *g, int64_t deadline);
 
 /* --- events: one waiter, one set ------------------------------------------------------------------------ */
 

@@ -51,7 +51,7 @@ static void add_worker(cosched_worker_stats *w, const struct cosched_runtime *rt
 static void add_main(cosched_stats *s, const struct cosched_runtime *rt)
 {
     const struct cos_exec *e = rt->main;
-    int64_t ready = cos_deque_size(&e->ready);
+    int64_t ready = cos_deque_size(&e->deque);
     s->main_ready = ready > 0 ? (uint64_t)ready : 0;
     s->main_inbox = cos_inbox_empty(&e->inbox) ? 0 : 1;
     s->main_slices = get(&e->count.slices);

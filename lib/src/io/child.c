@@ -8,12 +8,25 @@
 #include "io/source.h"
 #include "io/sys.h"
 
+/* Ended, and yet not to be reaped: a debugger holds it back, and nothing tells when it lets go. */
+static int held_back(int64_t deadline)
+{
+    if (cos_io_expired(deadline)) {
+        return -ETIMEDOUT;
+    }
+    int64_t next = cosched_in_ms(10);
+    return cosched_sleep_until(next < deadline ? next : deadline);
+}
+
 static int wait_by_pidfd(pid_t pid, int pidfd, int *status, int64_t deadline)
 {
     int rc = 0, reaped = 0;
     while (rc >= 0 && reaped == 0) {
         rc = cos_poll_wait(pidfd, COSCHED_READABLE, deadline);
-        reaped = cos_sys_reap(pid, pidfd, status); /* after a timeout, too: an end that had come by then wins */
+        reaped = cos_sys_reap(pid, pidfd, status); /* after a timeout, too: completion wins */
+        if (rc > 0 && reaped == 0) {
+            rc = held_back(deadline);
+        }
     }
     return reaped != 0 ? reaped : rc;
 }

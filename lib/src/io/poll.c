@@ -9,7 +9,8 @@
 #include "io/sys.h"
 #include "io/watch.h"
 
-COS_STATIC_ASSERT((int)COSCHED_READABLE == (int)UV_READABLE && (int)COSCHED_WRITABLE == (int)UV_WRITABLE,
+COS_STATIC_ASSERT((int)COSCHED_READABLE == (int)UV_READABLE &&
+                      (int)COSCHED_WRITABLE == (int)UV_WRITABLE,
                   "uv's events are ours");
 
 #define STREAK 64 /* ready at once so many times, by anybody: let others run */
@@ -39,7 +40,8 @@ int cos_poll_wait(int fd, int events, int64_t deadline)
 {
     int ready = cos_sys_ready(fd, events);
     if (ready != 0) {
-        if (ready > 0 && deadline != COSCHED_NOW && cos_atomic_add(&at_once, 1, relaxed) % STREAK == STREAK - 1) {
+        if (ready > 0 && deadline != COSCHED_NOW &&
+            cos_atomic_add(&at_once, 1, relaxed) % STREAK == STREAK - 1) {
             cosched_yield();
         }
         return ready;

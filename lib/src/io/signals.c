@@ -15,9 +15,9 @@
 #define SIGNALS_MAX 64 /* of one object: a bit each */
 
 struct cosched_signals {
-    struct cos_source source;      /* its read side is used */
-    COS_ATOMIC(uint64_t) pending;  /* bit i: handle[i]'s came; set on MAIN, taken by the waiter */
-    size_t opened;                 /* MAIN only: handles to be closed */
+    struct cos_source source;     /* its read side is used */
+    COS_ATOMIC(uint64_t) pending; /* bit i: handle[i]'s came; set on MAIN, taken by the waiter */
+    size_t opened;                /* MAIN only: handles to be closed */
     uv_signal_t handle[];
 };
 
@@ -30,7 +30,7 @@ static void on_signal(uv_signal_t *handle, int number)
 {
     (void)number;
     struct cosched_signals *s = handle->data;
-    /* release: pairs with the acquire in take; what the process did before the signal is no business of ours. */
+    /* release: pairs with the acquire in take. */
     cos_atomic_or(&s->pending, UINT64_C(1) << (handle - s->handle), release);
     cos_source_wake(&s->source, COS_READ_SIDE);
 }
@@ -108,7 +108,8 @@ static int take(struct cosched_signals *s)
         return 0;
     }
     int i = __builtin_ctzll(bits);
-    cos_atomic_and(&s->pending, ~(UINT64_C(1) << i), relaxed); /* relaxed: only this side takes bits away */
+    /* relaxed: only this side takes bits away. */
+    cos_atomic_and(&s->pending, ~(UINT64_C(1) << i), relaxed);
     return s->handle[i].signum;
 }
 

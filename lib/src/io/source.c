@@ -13,7 +13,8 @@
 enum { CLAIM_READ = 1 << COS_READ_SIDE, CLAIM_WRITE = 1 << COS_WRITE_SIDE, SHUT = 4, CLOSED = 8 };
 
 #define CLAIMS (UINT32_C(0) | CLAIM_READ | CLAIM_WRITE)
-#define STREAK 64 /* tries that may succeed at once before the others of this executor have their turn */
+/* Tries that may succeed at once before the others of this executor have their turn. */
+#define STREAK 64
 
 void cos_source_init(struct cos_source *s, void (*dispose)(struct cos_source *s))
 {
@@ -45,11 +46,13 @@ static void dispose_of(struct cos_source *s)
     struct cos_exec *e;
     struct cos_fiber *f = cos_fiber_current(&e);
     if (f == NULL) {
-        COS_ASSERT(e != NULL && e->kind == COS_EXEC_MAIN && "I/O objects are closed by tasks, or on MAIN");
+        COS_ASSERT(e != NULL && e->kind == COS_EXEC_MAIN &&
+                   "I/O objects are closed by tasks, or on MAIN");
         s->dispose(s);
         return;
     }
-    COS_ASSERT((!f->pinned || cos_is_here(e, f, COSCHED_MAIN)) && "I/O objects are closed where MAIN can be reached");
+    COS_ASSERT((!f->pinned || cos_is_here(e, f, COSCHED_MAIN)) &&
+               "I/O objects are closed where MAIN can be reached");
     cosched_affinity home = (cosched_affinity)f->affinity;
     if (home != COSCHED_MAIN) {
         cos_hop(COSCHED_MAIN);

@@ -23,6 +23,7 @@ enum cos_side { COS_READ_SIDE, COS_WRITE_SIDE, COS_SIDES };
 struct cos_source {
     void (*dispose)(struct cos_source *s); /* const; on MAIN, when nobody uses it any more */
     COS_ATOMIC(uint32_t) state;            /* who uses it; see source.c for the orders */
+
     struct {
         COS_ATOMIC(uint64_t) ticket; /* of the wait on this side; 0: nobody waits */
         uint32_t streak;             /* who holds the claim: tries without a wait, for fairness */

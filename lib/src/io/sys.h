@@ -12,7 +12,8 @@
 /* -EAGAIN when it would block. */
 int64_t cos_sys_recv(int fd, void *buffer, size_t size);
 int64_t cos_sys_send(int fd, const void *buffer, size_t size); /* raises no SIGPIPE */
-int cos_sys_accept(int fd); /* a non-blocking descriptor; connections that died in the backlog are skipped */
+/* A non-blocking descriptor; connections that died in the backlog are skipped. */
+int cos_sys_accept(int fd);
 
 /* -EINVAL for an empty path, -ENAMETOOLONG past what an address holds. */
 int cos_sys_address(struct sockaddr_un *out, const char *path);

@@ -24,7 +24,8 @@ static void dispose(struct cos_source *s)
 {
     struct cos_watch *w = watch_of(s);
     if (w->opened) {
-        uv_close((uv_handle_t *)&w->poll, on_closed); /* takes fd out of epoll at once; only the memory must stay */
+        /* Takes fd out of epoll at once; only the memory must stay. */
+        uv_close((uv_handle_t *)&w->poll, on_closed);
     }
     if (w->owns_fd) {
         cos_sys_close(w->fd);
@@ -79,7 +80,8 @@ struct eviction {
 static void evict(uv_handle_t *handle, void *arg)
 {
     struct eviction *v = arg;
-    if (handle->type != UV_POLL || uv_is_closing(handle) || ((uv_poll_t *)handle)->poll_cb != on_poll) {
+    if (handle->type != UV_POLL || uv_is_closing(handle) ||
+        ((uv_poll_t *)handle)->poll_cb != on_poll) {
         return;
     }
     struct cos_watch *w = handle->data;

@@ -11,12 +11,12 @@
 
 struct cos_watch {
     struct cos_source source;
-    uv_poll_t poll; /* MAIN only, like the next three */
-    bool opened;    /* poll is initialised: it must be closed before this memory goes */
-    int armed;      /* UV_READABLE, UV_WRITABLE: what uv reports now */
+    uv_poll_t poll;       /* MAIN only, like the next three */
+    bool opened;          /* poll is initialised: it must be closed before this memory goes */
+    int armed;            /* UV_READABLE, UV_WRITABLE: what uv reports now */
     int wants[COS_SIDES]; /* what wakes each side, since it waited first */
-    int fd;         /* const */
-    bool owns_fd;   /* const: closed with the watch */
+    int fd;               /* const */
+    bool owns_fd;         /* const: closed with the watch */
 };
 
 /* w is the first member of a block from cos_alloc, which is freed when the watch has been disposed of. */

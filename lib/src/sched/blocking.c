@@ -217,7 +217,7 @@ static void *own_main(void *arg)
         e->budget = COS_EXEC_BUDGET;
         cos_exec_drain_inbox(e);
         cos_timers_fire(&e->timers, cos_clock_now());
-        uint32_t index = cos_deque_take_top_owner(&e->ready);
+        uint32_t index = cos_deque_take_top_owner(&e->deque);
         if (index != 0) {
             cos_exec_run(e, index);
         } else {

@@ -21,11 +21,7 @@ int cos_exec_init(struct cos_exec *e, struct cosched_runtime *rt, enum cos_exec_
     cos_inbox_init(&e->inbox);
     cos_timers_init(&e->timers, cos_clock_now());
     cos_stack_cache_init(&e->stacks);
-    e->steal_from_main = rt->workers > 0;
     int rc = cos_deque_init(&e->deque, COS_DEQUE_CAPACITY_LOG2);
-    if (rc == 0) {
-        rc = cos_deque_init(&e->ready, COS_DEQUE_CAPACITY_LOG2);
-    }
     if (rc < 0) {
         cos_exec_fini(e);
     }
@@ -45,7 +41,6 @@ static void drop_leftovers(struct cos_exec *e, struct cos_deque *d)
 void cos_exec_drop_leftovers(struct cos_exec *e)
 {
     cos_exec_drain_inbox(e);
-    drop_leftovers(e, &e->ready);
     drop_leftovers(e, &e->deque);
 }
 
@@ -54,7 +49,6 @@ void cos_exec_fini(struct cos_exec *e)
     cos_stack_cache_fini(&e->stacks);
     cos_task_cache_flush(&e->tasks);
     cos_deque_fini(&e->deque);
-    cos_deque_fini(&e->ready);
 }
 
 void cos_exec_thread_begin(struct cos_exec *e)
@@ -88,7 +82,7 @@ void cos_counters_add(struct cos_counters *sum, const struct cos_counters *one)
 /* A full queue that cannot grow leaves the task in the inbox, which needs no memory. */
 static void push_ready(struct cos_exec *e, struct cos_task *t)
 {
-    if (COS_UNLIKELY(cos_deque_push_owner(&e->ready, t->index) < 0)) {
+    if (COS_UNLIKELY(cos_deque_push_owner(&e->deque, t->index) < 0)) {
         cos_inbox_push(&e->inbox, &t->inbox);
     }
 }
@@ -120,10 +114,12 @@ static void submit_inbox(struct cos_exec *to, struct cos_task *t)
     }
 }
 
+/* A worker keeps what it makes in its own deque, where it can claim it back and others steal it. Everybody else hands over
+ * through the injector: a steal costs a heavy fence, and MAIN never takes a WORKER task back. */
 static void submit_worker(struct cosched_runtime *rt, struct cos_exec *e, struct cos_task *t)
 {
-    bool local = e != NULL && e->kind != COS_EXEC_OWN;
-    if (!local || cos_deque_push_owner(&e->deque, t->index) < 0) {
+    bool keep = e != NULL && e->kind == COS_EXEC_WORKER;
+    if (!keep || cos_deque_push_owner(&e->deque, t->index) < 0) {
         cos_injector_push(&rt->injector, t->index);
     }
     cos_parker_notify(&rt->parker);
@@ -187,7 +183,7 @@ static uint32_t take_local(struct cos_exec *e)
     switch (e->kind) {
     case COS_EXEC_WORKER: return cos_deque_take_top_owner(&e->deque);
     case COS_EXEC_MAIN:
-    case COS_EXEC_OWN: return cos_deque_take_top_owner(&e->ready);
+    case COS_EXEC_OWN: return cos_deque_take_top_owner(&e->deque);
     }
     COS_UNREACHABLE();
 }

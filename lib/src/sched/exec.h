@@ -42,14 +42,13 @@ struct cos_exec {
     struct cos_stack_cache stacks;
     struct cos_overflow_thread overflow;
     uint64_t rng;
-    struct cos_deque ready; /* MAIN and own threads: what only this thread may run; nobody steals */
-    struct cos_deque deque; /* MAIN and workers: WORKER tasks; anybody steals */
+    struct cos_deque deque; /* tasks in line here. A worker's may be stolen by other workers; MAIN's and an
+                             * own thread's may not: what only that thread may run */
     struct cos_inbox inbox; /* MAIN and own threads: from other threads */
     struct cos_timers timers;
     COS_ATOMIC(uint32_t) bell; /* own threads: futex word, 1 once something came in */
     bool own_done;             /* own threads: the task has ended */
-    bool steal_from_main; /* const: there are workers, who take the WORKER tasks that MAIN makes */
-    int64_t awake_since;  /* workers: for busy_ns */
+    int64_t awake_since;       /* workers: for busy_ns */
     int64_t watching; /* workers: until when this sleeper watches all timers; INT64_MAX: it does not */
     uint64_t trimmed_slices; /* trim.c: the work that was done when it looked last */
     _Alignas(COS_CACHE_LINE) struct cos_counters count;
@@ -103,14 +102,6 @@ static inline struct cos_fiber *cos_fiber_self(struct cos_exec **out)
     return e->running;
 }
 
-void cos_exec_drain_inbox(struct cos_exec *e); /* into ready */
+void cos_exec_drain_inbox(struct cos_exec *e); /* into the deque */
 
-/* The queue into which e itself pushes tasks of this affinity: the newest entry there may be claimed back by the task that
- * awaits it. */
-static inline struct cos_deque *cos_exec_own_queue(struct cos_exec *e, uint8_t affinity)
-{
-    return e->kind == COS_EXEC_WORKER || (affinity == COSCHED_WORKER && e->steal_from_main)
-               ? &e->deque
-               : &e->ready;
-}
 #endif

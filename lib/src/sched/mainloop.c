@@ -84,7 +84,7 @@ bool cos_mainloop_pump(struct cosched_runtime *rt, int64_t budget_ns)
         e->budget = COS_EXEC_BUDGET;
         cos_exec_drain_inbox(e);
         cos_timers_fire(&e->timers, now);
-        uint32_t index = cos_deque_take_top_owner(&e->ready);
+        uint32_t index = cos_deque_take_top_owner(&e->deque);
         if (index == 0) {
             break;
         }
@@ -94,7 +94,7 @@ bool cos_mainloop_pump(struct cosched_runtime *rt, int64_t budget_ns)
     } while (now - start < budget_ns);
     cos_atomic_store(&e->count.busy_ns,
                      cos_atomic_load(&e->count.busy_ns, relaxed) + (uint64_t)(now - start), relaxed);
-    return cos_deque_size(&e->ready) > 0 || !cos_inbox_empty(&e->inbox);
+    return cos_deque_size(&e->deque) > 0 || !cos_inbox_empty(&e->inbox);
 }
 
 /* Sets the uv timer to the next deadline, rounded up to its milliseconds. */

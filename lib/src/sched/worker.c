@@ -34,13 +34,12 @@ static uint32_t scan(struct cos_exec *e)
         return index;
     }
     int64_t now = cos_clock_now();
-    uint32_t n = rt->workers + 1; /* MAIN's deque too: the WORKER tasks that it made */
+    uint32_t n = rt->workers;
     uint32_t first = cos_rng_below(&e->rng, n);
     for (uint32_t i = 0; i < n && index == 0; i++) {
-        struct cos_exec *victim = rt->execs[(first + i) % n];
+        struct cos_exec *victim = rt->execs[1 + (first + i) % n];
         index = steal_from(e, victim);
-        if (index == 0 && victim->kind == COS_EXEC_WORKER &&
-            cos_timers_fire(&victim->timers, now) > 0) {
+        if (index == 0 && cos_timers_fire(&victim->timers, now) > 0) {
             index = cos_deque_take_top_owner(&e->deque); /* what fired was submitted here */
         }
     }
@@ -134,19 +133,16 @@ static uint32_t park(struct cos_exec *e)
     return index;
 }
 
-/* Once a turn the queues that nobody owns come before the own deque, so that what waits there does not starve while tasks
- * here go on yielding: the injector, and the WORKER tasks that MAIN made. */
+/* Once a turn the injector comes before the own deque, so that what waits there does not starve while tasks here go on
+ * yielding. */
 static uint32_t find_work(struct cos_exec *e)
 {
-    struct cosched_runtime *rt = e->rt;
-    uint32_t index = cos_injector_pop(&rt->injector);
-    if (index == 0) {
-        index = steal_from(e, rt->main);
-    }
+    struct cos_parker *p = &e->rt->parker;
+    uint32_t index = cos_injector_pop(&e->rt->injector);
     if (index == 0) {
         index = cos_deque_take_top_owner(&e->deque);
     }
-    if (index == 0 && cos_parker_search_begin(&rt->parker)) {
+    if (index == 0 && cos_parker_search_begin(p)) {
         index = found(e, scan(e));
     }
     return index != 0 ? index : park(e);

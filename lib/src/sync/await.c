@@ -20,9 +20,9 @@ static bool waits_for_itself(const struct cos_fiber *f, const struct cos_task *t
 
 /* The newest entry of our own queue is t: it is ours now, if t has not started. Otherwise it was the right to resume t, which
  * somebody here has just woken, and goes back. */
-static bool claim(struct cos_exec *e, const struct cos_fiber *f, struct cos_task *t)
+static bool claim(struct cos_exec *e, struct cos_task *t)
 {
-    if (!cos_deque_take_bottom_if_owner(cos_exec_own_queue(e, f->affinity), t->index)) {
+    if (!cos_deque_take_bottom_if_owner(&e->deque, t->index)) {
         return false;
     }
     if (COS_LIKELY(t->fiber == NULL)) {
@@ -69,7 +69,7 @@ int cosched_await(cosched_task *task, int64_t *result, int64_t deadline)
     }
     int64_t value = 0;
     int rc;
-    if (deadline == COSCHED_NEVER && may_run_inline(f, t, task->generation) && claim(e, f, t)) {
+    if (deadline == COSCHED_NEVER && may_run_inline(f, t, task->generation) && claim(e, t)) {
         rc = cos_task_run_inline(f, t, task->generation, &value);
     } else {
         rc = await_parked(f, t, task->generation, &value, deadline);

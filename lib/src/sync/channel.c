@@ -1,44 +1,18 @@
-/* Bounded channels: a ring of values and two lines of waiting tasks, under one small lock.
- *
- * A waiting task's cell lies on its stack. Whoever serves it claims its wait, copies the value and takes the cell out of
- * the line, all under the lock; the waiter takes the lock before it returns, so its frame is never touched afterwards
- * (DESIGN D12). A claim that fails means a deadline or a cancellation was faster: that cell is passed over. */
-#include <cosched/cosched.h>
+/* Bounded channels: a ring of values and two lines of waiting tasks (line.h), under one small lock. The value travels
+ * straight between the two tasks when one of them waits; with capacity 0 (rendezvous) always. */
+#include "sync/channel.h"
 
-#include <errno.h>
 #include <string.h>
 
-#include "arch/lock.h"
 #include "base/alloc.h"
-#include "base/list.h"
-#include "sched/exec.h"
-#include "sched/park.h"
 
 #define CAPACITY_MAX ((size_t)1 << 20)
-
-struct cosched_chan {
-    struct cos_lock lock;        /* guards all but refs and the constants */
-    COS_ATOMIC(uint32_t) refs;   /* acq_rel at the end: the last sees what all did */
-    size_t value_size, capacity; /* const */
-    size_t head;
-    COS_ATOMIC(size_t) count; /* written under the lock, read by anybody */
-    bool closed;
-    struct cos_list senders, receivers; /* struct cell, in order of arrival; one of them is empty */
-    _Alignas(16) char ring[];
-};
-
-struct cell {
-    struct cos_list link;
-    uint64_t ticket;
-    void *value; /* to copy to (receivers) or from (senders) */
-    bool served;
-};
 
 int cosched_chan_create(cosched_chan **out, size_t value_size, size_t capacity)
 {
     size_t bytes;
     *out = NULL;
-    if (value_size == 0 || capacity == 0 || capacity > CAPACITY_MAX ||
+    if (value_size == 0 || capacity > CAPACITY_MAX ||
         __builtin_mul_overflow(value_size, capacity, &bytes) || bytes > SIZE_MAX / 2) {
         return -EINVAL;
     }
@@ -49,8 +23,6 @@ int cosched_chan_create(cosched_chan **out, size_t value_size, size_t capacity)
     ch->value_size = value_size;
     ch->capacity = capacity;
     cos_atomic_store(&ch->refs, 1, relaxed);
-    cos_list_init(&ch->senders);
-    cos_list_init(&ch->receivers);
     *out = ch;
     return 0;
 }
@@ -64,7 +36,7 @@ cosched_chan *cosched_chan_ref(cosched_chan *ch)
 void cosched_chan_unref(cosched_chan *ch)
 {
     if (ch != NULL && cos_atomic_sub(&ch->refs, 1, acq_rel) == 1) {
-        COS_ASSERT(cos_list_empty(&ch->senders) && cos_list_empty(&ch->receivers));
+        COS_ASSERT(cos_line_empty(&ch->senders) && cos_line_empty(&ch->receivers));
         cos_free(ch);
     }
 }
@@ -93,27 +65,13 @@ static void ring_take(cosched_chan *ch, void *value)
     cos_atomic_store(&ch->count, count_of(ch) - 1, relaxed);
 }
 
-/* Under the lock. The first in line whose wait could be claimed; NULL: nobody. It cannot return before the lock is free. */
-static struct cell *serve(struct cos_list *line)
-{
-    struct cos_list *node;
-    while ((node = cos_list_pop_front(line)) != NULL) {
-        struct cell *cell = COS_CONTAINER_OF(node, struct cell, link);
-        if (cos_wake(cell->ticket, COS_WOKEN)) {
-            cell->served = true;
-            return cell;
-        }
-    }
-    return NULL;
-}
-
-/* Under the lock. -EAGAIN: it would have to wait. */
+/* Under the lock, as all below up to transfer. */
 static int try_send(cosched_chan *ch, const void *value)
 {
     if (ch->closed) {
         return -EPIPE;
     }
-    struct cell *receiver = serve(&ch->receivers);
+    struct cos_cell *receiver = cos_line_serve(&ch->receivers);
     if (receiver != NULL) {
         memcpy(receiver->value, value, ch->value_size);
         return 0;
@@ -127,76 +85,59 @@ static int try_send(cosched_chan *ch, const void *value)
 
 static int try_recv(cosched_chan *ch, void *value)
 {
-    if (count_of(ch) == 0) {
-        return ch->closed ? -EPIPE : -EAGAIN;
+    bool direct = count_of(ch) == 0;
+    if (!direct) {
+        ring_take(ch, value);
     }
-    ring_take(ch, value);
-    struct cell *sender = serve(&ch->senders);
-    if (sender != NULL) {
+    struct cos_cell *sender =
+        cos_line_serve(&ch->senders); /* the oldest value outside of the ring */
+    if (sender != NULL && !direct) {
         ring_put(ch, sender->value);
+    } else if (sender != NULL) {
+        memcpy(value, sender->value, ch->value_size); /* a rendezvous: there is no ring */
+    } else if (direct) {
+        return ch->closed ? -EPIPE : -EAGAIN;
     }
     return 0;
 }
 
-/* Entered with the lock held, leaves without. */
-static int wait_in_line(cosched_chan *ch, struct cos_list *line, void *value, int64_t deadline)
+int cos_chan_try(cosched_chan *ch, bool sends, void *value)
 {
-    struct cell cell = {.value = value, .ticket = cos_park_begin()};
-    cos_list_push_back(line, &cell.link);
-    cos_lock_release(&ch->lock);
-    enum cos_cause cause = cos_park(deadline, 0);
-    cos_lock_acquire(&ch->lock); /* waits out whoever serves us */
-    cos_list_remove(&cell.link);
-    bool served = cell.served;
-    cos_lock_release(&ch->lock);
-    if (served) {
-        return 0;
-    }
-    return cause == COS_WOKEN ? -EPIPE : cos_cause_error(cause);
+    return sends ? try_send(ch, value) : try_recv(ch, value);
 }
 
-static int transfer(cosched_chan *ch, int (*attempt)(cosched_chan *, void *), struct cos_list *line,
-                    void *value, int64_t deadline)
+static int transfer(cosched_chan *ch, bool sends, void *value, int64_t deadline)
 {
-    const struct cos_fiber *f = cos_fiber_current(NULL);
-    if (f == NULL && deadline != COSCHED_NOW) {
-        return -EPERM;
-    }
-    if (f != NULL && cos_scope_canceled(f->scope, &f->base->scope)) {
-        return -ECANCELED;
+    struct cos_fiber *f;
+    int rc = cos_line_enter(&f);
+    if (rc < 0 && (rc != -EPERM || deadline != COSCHED_NOW)) {
+        return rc;
     }
     cos_lock_acquire(&ch->lock);
-    int rc = attempt(ch, value);
-    if (rc == -EAGAIN && deadline != COSCHED_NOW) {
-        return wait_in_line(ch, line, value, deadline);
+    rc = cos_chan_try(ch, sends, value);
+    if (rc == -EAGAIN) {
+        struct cos_cell cell = {.value = value};
+        rc = cos_line_wait(&ch->lock, cos_chan_line(ch, sends), &cell, deadline, 0);
     }
     cos_lock_release(&ch->lock);
-    return rc == -EAGAIN ? -ETIMEDOUT : rc;
-}
-
-static int attempt_send(cosched_chan *ch, void *value)
-{
-    return try_send(ch, value);
+    return rc;
 }
 
 int cosched_chan_send(cosched_chan *ch, const void *value, int64_t deadline)
 {
-    return transfer(ch, attempt_send, &ch->senders, (void *)(uintptr_t)value, deadline);
+    return transfer(ch, true, (void *)(uintptr_t)value, deadline);
 }
 
 int cosched_chan_recv(cosched_chan *ch, void *value, int64_t deadline)
 {
-    return transfer(ch, try_recv, &ch->receivers, value, deadline);
+    return transfer(ch, false, value, deadline);
 }
 
 void cosched_chan_close(cosched_chan *ch)
 {
-    struct cos_list *node;
     cos_lock_acquire(&ch->lock);
     ch->closed = true;
-    while ((node = cos_list_pop_front(&ch->receivers)) != NULL ||
-           (node = cos_list_pop_front(&ch->senders)) != NULL) {
-        cos_wake(COS_CONTAINER_OF(node, struct cell, link)->ticket, COS_WOKEN);
-    }
+    cos_line_flush(&ch->receivers);
+    cos_line_flush(&ch->senders);
     cos_lock_release(&ch->lock);
 }
