@@ -5,13 +5,13 @@
  */
 #include "command.h"
 
-#include "wire/units.h"
-
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+#include "wire/units.h"
 
 static const char *const no_params[] = {NULL};
 
@@ -29,8 +29,8 @@ static void command_ping(struct call *call)
 
 static void command_hello(struct call *call)
 {
-    static const char *const features[] = {"submit_many", "wait", "logs", "drain", "retry", "remove",
-                                           "signal", "after"};
+    static const char *const features[] = {"submit_many", "wait",   "logs",   "drain",
+                                           "retry",       "remove", "signal", "after"};
     struct writer w;
     if (!param_known(call, no_params))
         return;
@@ -97,18 +97,21 @@ void call_error_store(struct call *call, int rc, int64_t id)
     const char *about = id ? extra : NULL;
     switch (rc) {
     case STORE_NOT_FOUND:
-        message_error(call->out, &call->id, MESSAGE_NOT_FOUND, NULL, "params.id", "no such job", about);
+        message_error(call->out, &call->id, MESSAGE_NOT_FOUND, NULL, "params.id", "no such job",
+                      about);
         break;
     case STORE_CONFLICT:
     case STORE_REFUSED:
         message_error(call->out, &call->id, MESSAGE_CONFLICT, NULL, NULL, NULL, about);
         break;
     case STORE_UNAVAILABLE:
-        message_error(call->out, &call->id, MESSAGE_STORAGE, NULL, NULL, "the disk refused it", NULL);
+        message_error(call->out, &call->id, MESSAGE_STORAGE, NULL, NULL, "the disk refused it",
+                      NULL);
         break;
     case -ESHUTDOWN: call_error(call, MESSAGE_SHUTTING_DOWN, NULL, NULL); break;
     default:
-        message_error(call->out, &call->id, MESSAGE_INTERNAL, NULL, NULL, cosched_strerror(rc), NULL);
+        message_error(call->out, &call->id, MESSAGE_INTERNAL, NULL, NULL, cosched_strerror(rc),
+                      NULL);
         break;
     }
 }

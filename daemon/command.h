@@ -84,6 +84,7 @@ static inline bool call_may(const struct call *call, uint32_t owner)
 {
     return call->admin || owner == call->uid;
 }
+
 /* STORE_OK when the job is there and the caller's to touch, STORE_NOT_FOUND otherwise (another's job looks like none). */
 int call_owner(struct call *call, int64_t id);
 
@@ -95,8 +96,8 @@ bool param_fields(struct call *call, unsigned *out);
 /* What has to be asked of the store for them. */
 unsigned job_fields_with(unsigned fields, bool whole);
 /* `whole`: with spec and result, when fields is the default. May suspend (names of users). */
-void job_write(struct surface *surface, struct writer *w, const struct store_job *job, unsigned fields,
-               bool whole);
+void job_write(struct surface *surface, struct writer *w, const struct store_job *job,
+               unsigned fields, bool whole);
 /* The members of `filter` (NULL: none), into *out; strings stay borrowed from it. `path` names it in errors. Labels are
  * to be freed. false after an error was answered. May suspend. */
 bool job_filter(struct call *call, const struct json *filter, const char *path,

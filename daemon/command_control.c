@@ -2,16 +2,15 @@
  *
  * A verb over many ids works on up to 64 of them side by side, so that their commits are shared.
  */
-#include "command.h"
-
-#include "log.h"
-#include "process.h"
-
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define IDS_MAX   10000
+#include "command.h"
+#include "log.h"
+#include "process.h"
+
+#define IDS_MAX      10000
 #define SIDE_BY_SIDE 64
 
 /* --- verbs over ids ------------------------------------------------------------------------------------ */
@@ -30,7 +29,8 @@ static int64_t work_some(void *arg)
     while (work->next < work->count) {
         size_t i = work->next++;
         int rc = call_owner(work->call, work->ids[i]);
-        work->answers[i] = rc == STORE_OK ? work->act(work->call->surface->dispatch, work->ids[i]) : rc;
+        work->answers[i] =
+            rc == STORE_OK ? work->act(work->call->surface->dispatch, work->ids[i]) : rc;
     }
     return 0;
 }
@@ -38,7 +38,7 @@ static int64_t work_some(void *arg)
 static void work_all(struct work *work)
 {
     cosched_group group;
-    const cosched_group_attr collect = {sizeof collect, COSCHED_COLLECT};
+    const cosched_group_attr collect = {.struct_size = sizeof collect, .policy = COSCHED_COLLECT};
     const cosched_attr attr = {.struct_size = sizeof attr, .name = "ids", .affinity = COSCHED_MAIN};
     size_t tasks = work->count < SIDE_BY_SIDE ? work->count : SIDE_BY_SIDE;
     if (tasks > 1 && cosched_group_init(&group, &collect) == 0) {
@@ -120,7 +120,8 @@ static int find_all(struct call *call, struct store_filter *filter, int64_t **id
     int rc = STORE_OK;
     do {
         rc = store_list(call->surface->store, filter, &page);
-        int64_t *grown = rc == STORE_OK ? realloc(*ids, (*count + page.count + 1) * sizeof **ids) : NULL;
+        int64_t *grown =
+            rc == STORE_OK ? realloc(*ids, (*count + page.count + 1) * sizeof **ids) : NULL;
         if (rc == STORE_OK && !grown)
             rc = -ENOMEM;
         if (rc != STORE_OK)
@@ -138,8 +139,8 @@ static int find_all(struct call *call, struct store_filter *filter, int64_t **id
 
 static void cancel_filtered(struct call *call, const struct json *given)
 {
-    static const char *const names[] = {"state", "queue", "label", "kind", "owner", "name",
-                                        "parent", "tree", NULL};
+    static const char *const names[] = {"state", "queue",  "label", "kind", "owner",
+                                        "name",  "parent", "tree",  NULL};
     struct store_filter filter = {.limit = 1000};
     struct spec_label *labels = NULL;
     int64_t *ids = NULL;
@@ -147,7 +148,8 @@ static void cancel_filtered(struct call *call, const struct json *given)
     char path[160];
     const struct json *unknown = json_unknown(given, names);
     if (!json_is(given, JSON_OBJECT) || json_count(given) == 0) {
-        call_error(call, MESSAGE_INVALID_PARAMS, "params.filter", "must be an object that is not empty");
+        call_error(call, MESSAGE_INVALID_PARAMS, "params.filter",
+                   "must be an object that is not empty");
         return;
     }
     if (unknown) {
@@ -201,7 +203,8 @@ void command_signal(struct call *call)
     int64_t id = 0;
     const char *name = NULL;
     struct writer w;
-    if (!param_known(call, names) || !param_id(call, "id", &id) || !param_string(call, "signal", &name))
+    if (!param_known(call, names) || !param_id(call, "id", &id) ||
+        !param_string(call, "signal", &name))
         return;
     int number = name ? job_signal_number(name) : 0;
     if (number == 0) {

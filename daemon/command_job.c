@@ -1,25 +1,43 @@
 /* command_job.c - a job as the protocol shows it, which of its members are asked for, and which jobs a filter means.
  */
-#include "command.h"
-
-#include "output.h"
-
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "command.h"
+#include "output.h"
+
 /* --- members ------------------------------------------------------------------------------------------- */
 
 enum field {
-    F_ID, F_KIND, F_NAME, F_QUEUE, F_STATE, F_PRIORITY, F_ATTEMPT, F_ATTEMPTS, F_OWNER, F_PARENT,
-    F_CREATED, F_SCHEDULED, F_STARTED, F_FINISHED, F_EXIT_CODE, F_SIGNAL, F_RESULT, F_ERROR,
-    F_LABELS, F_OUTPUT, F_SPEC, F_COUNT
+    F_ID,
+    F_KIND,
+    F_NAME,
+    F_QUEUE,
+    F_STATE,
+    F_PRIORITY,
+    F_ATTEMPT,
+    F_ATTEMPTS,
+    F_OWNER,
+    F_PARENT,
+    F_CREATED,
+    F_SCHEDULED,
+    F_STARTED,
+    F_FINISHED,
+    F_EXIT_CODE,
+    F_SIGNAL,
+    F_RESULT,
+    F_ERROR,
+    F_LABELS,
+    F_OUTPUT,
+    F_SPEC,
+    F_COUNT
 };
 
 static const char *const field_names[F_COUNT] = {
-    "id", "kind", "name", "queue", "state", "priority", "attempt", "attempts", "owner", "parent",
-    "created", "scheduled", "started", "finished", "exit_code", "signal", "result", "error",
-    "labels", "output", "spec"};
+    "id",        "kind",   "name",   "queue",   "state",     "priority", "attempt",
+    "attempts",  "owner",  "parent", "created", "scheduled", "started",  "finished",
+    "exit_code", "signal", "result", "error",   "labels",    "output",   "spec"};
 
 #define BIT(field) (1U << (unsigned)(field))
 #define ALL_FIELDS ((1U << (unsigned)F_COUNT) - 1U)
@@ -31,7 +49,8 @@ bool param_fields(struct call *call, unsigned *out)
     if (!fields)
         return true;
     if (!json_is(fields, JSON_ARRAY)) {
-        call_error(call, MESSAGE_INVALID_PARAMS, "params.fields", "must be an array of member names");
+        call_error(call, MESSAGE_INVALID_PARAMS, "params.fields",
+                   "must be an array of member names");
         return false;
     }
     size_t i = 0;
@@ -217,8 +236,8 @@ static void write_field(struct surface *surface, struct writer *w, const struct 
     }
 }
 
-void job_write(struct surface *surface, struct writer *w, const struct store_job *job, unsigned fields,
-               bool whole)
+void job_write(struct surface *surface, struct writer *w, const struct store_job *job,
+               unsigned fields, bool whole)
 {
     unsigned want = effective(fields, whole);
     writer_object(w);
@@ -230,8 +249,8 @@ void job_write(struct surface *surface, struct writer *w, const struct store_job
 
 /* --- filters ------------------------------------------------------------------------------------------- */
 
-const char *const job_filter_names[] = {"state", "queue", "label", "kind", "owner", "name",
-                                        "parent", "tree", "limit", "before", "fields", NULL};
+const char *const job_filter_names[] = {"state",  "queue", "label", "kind",   "owner",  "name",
+                                        "parent", "tree",  "limit", "before", "fields", NULL};
 
 /* What a filter is being read from and into. */
 struct reading {

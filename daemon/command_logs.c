@@ -4,15 +4,14 @@
  * middle dropped by the cap, is told the gap and goes on. Reading happens on a blocking thread (the pages may have left
  * the cache). The state is looked at before each reading, so that what was written before the end is never missed.
  */
-#include "command.h"
-
-#include "conn.h"
-#include "output.h"
-#include "wire/text.h"
-
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "command.h"
+#include "conn.h"
+#include "output.h"
+#include "wire/text.h"
 
 #define CHUNK 65536
 
@@ -39,8 +38,8 @@ struct tail {
 static int64_t read_some(void *arg)
 {
     struct tail *t = arg;
-    return output_read(t->call->surface->out_dir, t->id, t->attempt, t->stream, t->offset[t->stream], t->data,
-                       sizeof t->data, &t->chunk);
+    return output_read(t->call->surface->out_dir, t->id, t->attempt, t->stream,
+                       t->offset[t->stream], t->data, sizeof t->data, &t->chunk);
 }
 
 static void begin_event(struct tail *t, struct writer *w, const char *type)

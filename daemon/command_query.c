@@ -1,12 +1,11 @@
 /* command_query.c - verbs that only look: get, list, stats, kinds, queues.
  */
-#include "command.h"
-
-#include "kind.h"
-
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "command.h"
+#include "kind.h"
 
 /* An answer holds at most 16 MiB: a list that would grow past this says there is more. */
 #define LIST_BYTES_MAX ((size_t)12 << 20)
@@ -104,11 +103,13 @@ void command_stats(struct call *call)
     if (!param_known(call, names))
         return;
     sample_hop(s->metrics);
+
     /* The worker table alone is four kilobytes: not for a task's stack. */
     struct room {
         cosched_stats scheduler;
         struct metrics_queue queues[CONFIG_QUEUES_MAX];
     } *room = calloc(1, sizeof *room);
+
     if (!room) {
         call_error_store(call, -ENOMEM, 0);
         return;
@@ -119,12 +120,19 @@ void command_stats(struct call *call)
     dispatch_counts(s->dispatch, &jobs);
     room->scheduler.struct_size = sizeof room->scheduler;
     (void)cosched_stats_get(cosched_runtime_self(), &room->scheduler);
-    struct metrics_view view = {
-        .version = s->version, .boot_id = s->boot_id, .names = call->admin,
-        .running = jobs.running, .queued = jobs.queued, .delayed = jobs.delayed,
-        .blocked = jobs.blocked, .queues = room->queues, .store_commits = store.commits,
-        .store_wal_bytes = store.wal_bytes, .store_db_bytes = store.db_bytes,
-        .store_batch_avg = store.batch_avg, .scheduler = &room->scheduler};
+    struct metrics_view view = {.version = s->version,
+                                .boot_id = s->boot_id,
+                                .names = call->admin,
+                                .running = jobs.running,
+                                .queued = jobs.queued,
+                                .delayed = jobs.delayed,
+                                .blocked = jobs.blocked,
+                                .queues = room->queues,
+                                .store_commits = store.commits,
+                                .store_wal_bytes = store.wal_bytes,
+                                .store_db_bytes = store.db_bytes,
+                                .store_batch_avg = store.batch_avg,
+                                .scheduler = &room->scheduler};
     view.queue_count = dispatch_queues(s->dispatch, room->queues, CONFIG_QUEUES_MAX);
     struct writer w;
     call_result(call, &w);

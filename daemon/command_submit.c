@@ -4,14 +4,13 @@
  * The task of each sends its insertion down the store's channel before the next one is started, so ids ascend in the
  * order of the requests.
  */
-#include "command.h"
-
-#include "conn.h"
-#include "kind.h"
-
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "command.h"
+#include "conn.h"
+#include "kind.h"
 
 /* Checked, and on its way to the disk. */
 struct submission {
@@ -144,8 +143,12 @@ static bool parse_one(struct call *call, const struct json *object, const char *
                       uint32_t index, struct spec **out)
 {
     struct spec_error error = {"", ""};
-    const struct spec_context context = {.path = path, .admin = call->admin, .many = many, .index = index,
-                                         .ctx = call->surface, .check_kind = check_kind,
+    const struct spec_context context = {.path = path,
+                                         .admin = call->admin,
+                                         .many = many,
+                                         .index = index,
+                                         .ctx = call->surface,
+                                         .check_kind = check_kind,
                                          .queue_exists = queue_exists};
     int rc = spec_parse(object, &context, out, &error);
     if (rc == SPEC_OK)

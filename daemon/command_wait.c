@@ -2,11 +2,11 @@
  *
  * First every id is watched, then the present state of each is looked at: an end in between is seen twice, never missed.
  */
-#include "command.h"
-
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "command.h"
 
 #define IDS_MAX 10000
 
@@ -77,7 +77,8 @@ static void write_ended(struct waiting *wait, struct writer *w)
         struct store_job *job = NULL;
         if (!job_final(wait->nodes[i].state))
             continue;
-        if (store_get(surface->store, wait->ids[i], job_fields_with(wait->fields, false), &job) == STORE_OK)
+        if (store_get(surface->store, wait->ids[i], job_fields_with(wait->fields, false), &job) ==
+            STORE_OK)
             job_write(surface, w, job, wait->fields, false);
         store_job_free(job);
     }
@@ -103,7 +104,8 @@ static void answer_timeout(struct waiting *wait)
     writer_init(&w, &extra);
     write_ended(wait, &w);
     buf_puts(&extra, "]");
-    message_error(wait->call->out, &wait->call->id, MESSAGE_TIMEOUT, NULL, NULL, NULL, buf_text(&extra));
+    message_error(wait->call->out, &wait->call->id, MESSAGE_TIMEOUT, NULL, NULL, NULL,
+                  buf_text(&extra));
     buf_free(&extra);
 }
 
@@ -113,8 +115,8 @@ static void wait_and_answer(struct waiting *wait, int64_t timeout_ns)
     int64_t deadline = timeout_ns < 0 ? COSCHED_NEVER : cosched_in_ns(timeout_ns), which = 0;
     int rc = 0;
     for (; wait->added < wait->count && rc == 0; wait->added += rc == 0)
-        rc = watch_add(surface->watch, &wait->nodes[wait->added], wait->ids[wait->added], WATCH_ENDED,
-                       &wait->bell);
+        rc = watch_add(surface->watch, &wait->nodes[wait->added], wait->ids[wait->added],
+                       WATCH_ENDED, &wait->bell);
     if (rc == 0)
         rc = look_at_present(wait, &which);
     if (rc == STORE_OK)

@@ -5,12 +5,12 @@
  */
 #include "config.h"
 
-#include "wire/units.h"
-
 #include <errno.h>
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "wire/units.h"
 
 enum type { BOOL, INT, WORKERS, LEVEL, DURATION, SIZE, TEXT, UNSUPPORTED };
 
@@ -24,8 +24,8 @@ struct key {
     int flags;
 };
 
-#define SECOND INT64_C(1000000000)
-#define DAY    (86400 * SECOND)
+#define SECOND     INT64_C(1000000000)
+#define DAY        (86400 * SECOND)
 #define AT(member) offsetof(struct config, member)
 
 /* clang-format off */
@@ -245,7 +245,8 @@ static bool name_is_plain(const char *name)
     size_t length = strlen(name);
     if (length == 0 || length > CONFIG_NAME_MAX)
         return false;
-    return strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-") == length;
+    return strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-") ==
+           length;
 }
 
 static int set_queue(struct config *config, const char *name, const char *key, const char *value,

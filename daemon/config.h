@@ -6,12 +6,12 @@
  */
 #ifndef DAEMON_CONFIG_H
 #define DAEMON_CONFIG_H
-#include "log.h"
-
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+
+#include "log.h"
 
 /* Exit codes of coschedd (sysexits.h has the numbers). */
 enum config_exit {
@@ -78,11 +78,13 @@ void config_fini(struct config *config);
 
 /* Built-in values. -ENOMEM. */
 int config_init(struct config *config);
+
 /* Where a setting came from, for error messages: "file:line: " or "--set: ". */
 struct config_place {
     const char *name;
     int line; /* 0: none */
 };
+
 /* One setting. 0, or -EINVAL with the reason, without the place, in why. */
 int config_set(struct config *config, const char *section, const char *key, const char *value,
                char why[static 256]);
@@ -97,7 +99,8 @@ bool config_section_known(const char *section);
 int config_cpus(void);
 
 /* The keys of *now that differ from *next and that a running daemon cannot take over, comma-separated. 0: none. */
-int config_needs_restart(const struct config *now, const struct config *next, char *out, size_t size);
+int config_needs_restart(const struct config *now, const struct config *next, char *out,
+                         size_t size);
 /* Copies what a running daemon takes over at once: log level, limits, queues, retention, admin_group. -ENOMEM: nothing
  * was changed. */
 int config_take_over(struct config *now, const struct config *next);

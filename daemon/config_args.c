@@ -3,20 +3,30 @@
  * A system instance lives in /etc, /run and /var/lib (or the folder that systemd made: $STATE_DIRECTORY), a user
  * instance in the XDG folders. What the command line names wins over both.
  */
-#include "config.h"
-
-#include "wire/buf.h"
-
 #include <errno.h>
 #include <getopt.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "config.h"
+#include "wire/buf.h"
+
 #ifndef COSCHED_VERSION_TEXT
 #define COSCHED_VERSION_TEXT "0.1.0"
 #endif
 
-enum option_code { OPT_CONFIG = 1, OPT_SOCKET, OPT_STATE, OPT_USER, OPT_WORKERS, OPT_SET, OPT_CHECK, OPT_LEVEL, OPT_VERSION, OPT_HELP };
+enum option_code {
+    OPT_CONFIG = 1,
+    OPT_SOCKET,
+    OPT_STATE,
+    OPT_USER,
+    OPT_WORKERS,
+    OPT_SET,
+    OPT_CHECK,
+    OPT_LEVEL,
+    OPT_VERSION,
+    OPT_HELP
+};
 
 static const struct option options[] = {
     {"config", required_argument, NULL, OPT_CONFIG},
@@ -156,7 +166,8 @@ static int set_and_say(struct config *config, const char *option, const char *se
     char why[256] = "";
     int rc = config_set(config, section, key, value, why);
     if (rc < 0)
-        fprintf(err, "coschedd: %s: %s.%s: %s\n", option, section, key, *why ? why : "out of memory");
+        fprintf(err, "coschedd: %s: %s.%s: %s\n", option, section, key,
+                *why ? why : "out of memory");
     return rc;
 }
 
@@ -181,7 +192,9 @@ static int apply_set(struct config *config, const char *text, FILE *err)
 static int apply_path_option(struct config *config, int code, const char *value)
 {
     switch ((enum option_code)code) {
-    case OPT_CONFIG: config->config_given = true; return replace(&config->config_path, strdup(value));
+    case OPT_CONFIG:
+        config->config_given = true;
+        return replace(&config->config_path, strdup(value));
     case OPT_SOCKET: return replace(&config->socket_path, strdup(value));
     case OPT_STATE: return replace(&config->state_dir, strdup(value));
     case OPT_USER: config->user_instance = true; return 0;

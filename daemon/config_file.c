@@ -4,16 +4,15 @@
  * here), it cuts lines longer than its buffer and reads the tail as a new line (a long line is an error here), and it
  * takes an indented line for the continuation of the value above (an indented setting is an error here, not a surprise).
  */
-#include "config.h"
-
-#include "wire/buf.h"
-
 #include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
 #include <ini.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "config.h"
+#include "wire/buf.h"
 
 #define SECTION_MAX 49 /* what inih keeps of a section's name */
 
@@ -48,9 +47,10 @@ static void check_section(struct reading *r, char *line)
     }
     *end = '\0';
     if (!config_section_known(line + 1)) {
-        complain(r, line + 1, strncmp(line + 1, "queue ", 6) == 0
-                                  ? "a queue's name is 1 to 64 letters, digits, '_', '.' or '-'"
-                                  : "unknown section");
+        complain(r, line + 1,
+                 strncmp(line + 1, "queue ", 6) == 0
+                     ? "a queue's name is 1 to 64 letters, digits, '_', '.' or '-'"
+                     : "unknown section");
     }
     *end = ']';
 }

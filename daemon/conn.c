@@ -11,19 +11,19 @@
  */
 #include "conn.h"
 
-#include "log.h"
-#include "wire/frame.h"
-#include "wire/message.h"
-
 #include <errno.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define PENDING_MAX  1024
+#include "log.h"
+#include "wire/frame.h"
+#include "wire/message.h"
+
+#define PENDING_MAX   1024
 #define PENDING_BYTES ((size_t)4 << 20)
-#define ANSWER_MAX   ((size_t)16 << 20)
-#define HANGUP_MS    250
+#define ANSWER_MAX    ((size_t)16 << 20)
+#define HANGUP_MS     250
 
 /* Somebody waits for the client to read. */
 struct patient {
@@ -36,7 +36,7 @@ struct conn {
     cosched_stream *stream;  /* borrowed */
     uint32_t uid;
     bool admin;
-    bool broken;  /* the client is gone: nothing is sent any more */
+    bool broken; /* the client is gone: nothing is sent any more */
     bool reading_over;
     cosched_group group;
     struct frame frame;
@@ -276,8 +276,13 @@ static bool wait_for_pending(struct conn *c, unsigned most)
 /* False: the connection ends. */
 static bool carry_out(struct conn *c, struct request *request, struct buf *line)
 {
-    struct call call = {.surface = c->surface, .conn = c, .uid = c->uid, .admin = c->admin,
-                        .id = request->id, .params = request->params, .out = line};
+    struct call call = {.surface = c->surface,
+                        .conn = c,
+                        .uid = c->uid,
+                        .admin = c->admin,
+                        .id = request->id,
+                        .params = request->params,
+                        .out = line};
     const struct command *command = command_find(request->method);
     unsigned most = command && command->mode == COMMAND_SUBMIT ? PENDING_MAX - 1 : 0;
     if (!wait_for_pending(c, most))
@@ -316,7 +321,8 @@ static bool say_too_long(struct conn *c)
 {
     static const struct message_id nobody = {.type = MESSAGE_ID_NULL};
     struct buf line = BUF_INIT;
-    message_error(&line, &nobody, MESSAGE_INVALID_REQUEST, NULL, NULL, "line longer than 1 MiB", NULL);
+    message_error(&line, &nobody, MESSAGE_INVALID_REQUEST, NULL, NULL, "line longer than 1 MiB",
+                  NULL);
     bool going = send_line(c, &line);
     buf_free(&line);
     return going;
@@ -386,8 +392,10 @@ static void finish(struct conn *c)
 
 static int conn_init(struct conn *c, const struct conn_config *config)
 {
-    const cosched_group_attr collect = {sizeof collect, COSCHED_COLLECT};
-    *c = (struct conn){.surface = config->surface, .stream = config->stream, .uid = config->uid,
+    const cosched_group_attr collect = {.struct_size = sizeof collect, .policy = COSCHED_COLLECT};
+    *c = (struct conn){.surface = config->surface,
+                       .stream = config->stream,
+                       .uid = config->uid,
                        .admin = config->admin};
     c->last = &c->first;
     frame_init(&c->frame, FRAME_LINE_MAX);

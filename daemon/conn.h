@@ -4,12 +4,13 @@
  */
 #ifndef DAEMON_CONN_H
 #define DAEMON_CONN_H
-#include "command.h"
-#include "wire/buf.h"
-
 #include <cosched/io.h>
+
 #include <stdbool.h>
 #include <stddef.h>
+
+#include "command.h"
+#include "wire/buf.h"
 
 struct conn;
 

@@ -9,14 +9,13 @@
  * Not taken: one sequencer that applies all events strictly in order. A single number lost on an error path would stop
  * everything; here it costs nothing.
  */
-#include "dispatch_internal.h"
-
-#include "log.h"
-
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+
+#include "dispatch_internal.h"
+#include "log.h"
 
 int64_t dispatch_wall_us(void)
 {
@@ -174,6 +173,16 @@ void dispatch_line_push(struct dispatch *d, struct row *row)
     bell_ring(&d->kick);
 }
 
+void dispatch_deadline_push(struct dispatch *d, struct row *row)
+{
+    if (row->deadline_us == 0 || row->at[ROW_IN_DEADLINES] != ROW_NOWHERE)
+        return;
+    if (row_heap_push(&d->deadlines, row) < 0)
+        log_error("out of memory: a deadline is not kept", LOG_INT("id", row->id));
+    if (row_heap_first(&d->deadlines) == row)
+        dispatch_time_arm(d);
+}
+
 static void count_state(struct dispatch *d, struct row *row, enum job_state state)
 {
     bool was_open = row->state != JOB_NEW && !job_final(row->state);
@@ -210,21 +219,21 @@ int64_t dispatch_next_order(struct dispatch *d)
     return d->last_order;
 }
 
-static void enter_heaps(struct dispatch *d, struct row *row, int64_t kept_order)
+static void enter_heaps(struct dispatch *d, struct row *row, int64_t kept_order, bool line)
 {
     int rc = 0;
-    if (row->state == JOB_QUEUED) {
+    if (row->state == JOB_QUEUED && line) {
         row->order = kept_order ? kept_order : dispatch_next_order(d);
         dispatch_line_push(d, row);
     } else if (row->state == JOB_DELAYED) {
         rc = row_heap_push(&d->delayed, row);
     }
-    if (row->deadline_us && row->state != JOB_RUNNING && rc == 0)
-        rc = row_heap_push(&d->deadlines, row);
     if (rc < 0)
         log_error("out of memory: a job waits for a restart", LOG_INT("id", row->id));
-    if (row->state == JOB_DELAYED || row->deadline_us)
-        dispatch_time_arm(d);
+    if (row->state != JOB_RUNNING)
+        dispatch_deadline_push(d, row);
+    if (row_heap_first(&d->delayed) == row)
+        dispatch_time_arm(d); /* it is the next one due */
 }
 
 static struct row *row_for_news(struct dispatch *d, const struct job_row *news, int64_t seq)
@@ -248,6 +257,8 @@ void dispatch_apply(struct dispatch *d, const struct job_row *news, int64_t seq,
         return;
     int64_t kept_order = leave_heaps(d, row);
     enum job_state state = (enum job_state)news->state;
+    /* Due and started side by side: the start is on its way and finds the job queued, so it stays out of line. */
+    bool starting = (row->flags & ROW_STARTING) && state == JOB_QUEUED;
     const struct queue *queue = dispatch_queue(d, news->queue, true);
     row->seq = seq;
     row->queue = (uint16_t)(queue ? queue - d->queues : 0);
@@ -255,7 +266,8 @@ void dispatch_apply(struct dispatch *d, const struct job_row *news, int64_t seq,
     row->attempt = news->attempt;
     row->run_at_us = news->run_at_us;
     row->deadline_us = news->deadline_us;
-    row->flags = (uint8_t)(flags | (news->cancel_requested ? ROW_CANCEL : 0U));
+    row->flags = (uint8_t)(flags | (news->cancel_requested ? ROW_CANCEL : 0U) |
+                           (starting ? ROW_STARTING : 0U));
     count_state(d, row, state);
     if (job_final(state)) {
         make_tombstone(d, row);
@@ -264,7 +276,7 @@ void dispatch_apply(struct dispatch *d, const struct job_row *news, int64_t seq,
         bell_ring(&d->expire);
         return;
     }
-    enter_heaps(d, row, kept_order);
+    enter_heaps(d, row, kept_order, !starting);
     if (state == JOB_RUNNING)
         watch_publish(d->config.watch, news->id, WATCH_STARTED, state);
 }
@@ -355,7 +367,8 @@ int dispatch_load(struct dispatch *d)
     int rc = store_load(d->config.store, load_one, d);
     for (size_t i = 0; i < d->queue_count; i++)
         if (!dispatch_queue_exists(d, d->queues[i].name))
-            log_warning("queue is not configured: its jobs wait", LOG_STR("queue", d->queues[i].name),
+            log_warning("queue is not configured: its jobs wait",
+                        LOG_STR("queue", d->queues[i].name),
                         LOG_INT("jobs", d->queues[i].line.count));
     dispatch_time_arm(d);
     return rc;
@@ -420,8 +433,9 @@ int64_t dispatch_task(void *arg)
 {
     struct dispatch *d = arg;
     cosched_group group;
-    const cosched_group_attr collect = {sizeof collect, COSCHED_COLLECT};
-    const cosched_attr attr = {.struct_size = sizeof attr, .name = "dispatch", .affinity = COSCHED_MAIN};
+    const cosched_group_attr collect = {.struct_size = sizeof collect, .policy = COSCHED_COLLECT};
+    const cosched_attr attr = {
+        .struct_size = sizeof attr, .name = "dispatch", .affinity = COSCHED_MAIN};
     int rc = cosched_group_init(&group, &collect);
     if (rc < 0)
         return rc;
@@ -462,7 +476,8 @@ void dispatch_counts(const struct dispatch *d, struct dispatch_counts *out)
 static int64_t oldest_order(const struct row_heap *line)
 {
     int64_t oldest = INT64_MAX;
-    for (uint32_t i = 0; i < line->count && i < 1024; i++) /* a heap's head: enough for a level to show */
+    for (uint32_t i = 0; i < line->count && i < 1024;
+         i++) /* a heap's head: enough for a level to show */
         if (line->rows[i]->order < oldest)
             oldest = line->rows[i]->order;
     return oldest;
@@ -474,9 +489,13 @@ size_t dispatch_queues(const struct dispatch *d, struct metrics_queue *out, size
     for (size_t i = 0; i < d->queue_count && count < max; i++, count++) {
         const struct queue *q = &d->queues[i];
         int64_t wait_us = q->line.count ? cosched_now() / 1000 - oldest_order(&q->line) : 0;
-        out[count] = (struct metrics_queue){
-            .name = q->name, .depth = q->line.count, .running = q->running, .parallel = q->parallel,
-            .paused = q->paused, .oldest_s = wait_us > 0 ? (double)(wait_us / 1000) / 1000.0 : 0};
+        out[count] =
+            (struct metrics_queue){.name = q->name,
+                                   .depth = q->line.count,
+                                   .running = q->running,
+                                   .parallel = q->parallel,
+                                   .paused = q->paused,
+                                   .oldest_s = wait_us > 0 ? (double)(wait_us / 1000) / 1000.0 : 0};
     }
     return count;
 }

@@ -79,6 +79,7 @@ int64_t dispatch_wall_us(void); /* the wall clock */
 struct dispatch_counts {
     uint64_t running, queued, delayed, blocked;
 };
+
 void dispatch_counts(const struct dispatch *d, struct dispatch_counts *out);
 size_t dispatch_queues(const struct dispatch *d, struct metrics_queue *out, size_t max);
 

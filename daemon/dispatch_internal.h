@@ -29,10 +29,12 @@ struct running {
     bool on_disk;      /* JOB_RUNNING with this attempt is committed */
     struct spec *spec; /* owned; NULL until on_disk */
     int64_t deadline_us, ready_us, started_us, started_ns;
-    cosched_task body; /* the kind's task; {0, 0}: none now */
+    cosched_task body;   /* the kind's task; {0, 0}: none now */
     cosched_event ended; /* set by the kind's task as its last act */
-    pid_t pid;         /* 0: none now */
-    bool idle_kill;    /* interrupted at once: a process that appears now dies at once */
+    pid_t pid;           /* 0: none now */
+    uint64_t start_time; /* of it */
+    cosched_task record; /* the task that records it when the disk refused at first */
+    bool idle_kill;      /* interrupted at once: a process that appears now dies at once */
     struct job_outcome outcome;
     struct job_run run;
 };
@@ -74,7 +76,7 @@ struct dispatch {
     uint64_t in_flight[3];
     struct tombs tombs[3];
     /* time */
-    int timer_fd; /* owned */
+    int timer_fd;            /* owned */
     int64_t clock_offset_us; /* wall clock less boot clock when last looked */
     struct move *moves;      /* owned: a queue of moves to commit */
     size_t move_first, move_count, move_room;
@@ -97,6 +99,8 @@ void dispatch_apply(struct dispatch *d, const struct job_row *news, int64_t seq,
 void dispatch_apply_effects(struct dispatch *d, struct store_effects *effects);
 struct queue *dispatch_queue(struct dispatch *d, const char *name, bool make);
 void dispatch_line_push(struct dispatch *d, struct row *row);
+/* Nothing without a deadline, or when it is there already. */
+void dispatch_deadline_push(struct dispatch *d, struct row *row);
 int64_t dispatch_next_order(struct dispatch *d);
 
 struct running *dispatch_running_new(struct dispatch *d, uint16_t queue);

@@ -4,15 +4,14 @@
  * shutdown, or this task when the time is up) first records the cause in the outcome and then cancels the child: the
  * first cause recorded decides, whatever the command does afterwards.
  */
-#include "dispatch_internal.h"
-
-#include "log.h"
-#include "process.h"
-
 #include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "dispatch_internal.h"
+#include "log.h"
+#include "process.h"
 
 #define ENDING_MS 60000 /* how often an attempt that does not end is named in the log */
 
@@ -82,17 +81,20 @@ void dispatch_interrupt_one(struct running *r, enum job_outcome_kind cause, bool
 
 /* --- the start ------------------------------------------------------------------------------------------ */
 
-/* The store could not take it: back into line at its old place, and nothing starts for a moment. */
-static void put_back(struct running *r)
+/* Back into line at its old place. After a lost race (a cancel was committed first) the news of the winner is on its way
+ * and takes it out again; when the store could not take the start, nothing starts for a moment. */
+static void put_back(struct running *r, int rc)
 {
     struct dispatch *d = r->d;
     struct row *row = rows_find(&d->rows, r->id);
-    d->store_again_ns = cosched_in_ms(1000);
+    if (rc != STORE_REFUSED)
+        d->store_again_ns = cosched_in_ms(1000);
     if (!row || !(row->flags & ROW_STARTING))
         return;
     row->flags &= (uint8_t)~ROW_STARTING;
     row->order = r->ready_us;
     dispatch_line_push(d, row);
+    dispatch_deadline_push(d, row);
 }
 
 /* JOB_RUNNING and the attempt's number are on disk when this answers true. */
@@ -105,13 +107,19 @@ static bool commit_start(struct running *r)
     int rc = store_start(d->config.store, r->id, r->attempt, r->started_us, &r->spec, &seq);
     const struct row *row = rows_find(&d->rows, r->id);
     if (rc == STORE_OK && row) {
-        const struct job_row news = {
-            .id = r->id, .queue = d->queues[row->queue].name, .state = JOB_RUNNING, .uid = row->uid,
-            .priority = row->priority, .attempt = r->attempt, .deadline_us = row->deadline_us,
-            .cancel_requested = (row->flags & ROW_CANCEL) != 0};
+        const struct job_row news = {.id = r->id,
+                                     .queue = d->queues[row->queue].name,
+                                     .state = JOB_RUNNING,
+                                     .uid = row->uid,
+                                     .priority = row->priority,
+                                     .attempt = r->attempt,
+                                     .deadline_us = row->deadline_us,
+                                     .cancel_requested = (row->flags & ROW_CANCEL) != 0};
         dispatch_apply(d, &news, seq, row->flags & ROW_DEADLINE_WALL);
-    } else if (rc != STORE_OK && rc != STORE_REFUSED && rc != STORE_NOT_FOUND) {
-        put_back(r);
+    } else if (rc == STORE_NOT_FOUND) {
+        log_error("a waiting job is not in the store", LOG_INT("id", r->id));
+    } else if (rc != STORE_OK) {
+        put_back(r, rc);
     }
     dispatch_leave(d, epoch);
     r->on_disk = rc == STORE_OK;
@@ -120,13 +128,30 @@ static bool commit_start(struct running *r)
 
 /* --- the attempt ---------------------------------------------------------------------------------------- */
 
+/* The disk refused the record of the process; it lives on, and the record is tried until it takes it. Meanwhile recovery
+ * would know the process by its environment alone. A child of the kind's task: it ends with that. */
+static int64_t record_task(void *arg)
+{
+    struct running *r = arg;
+    while (cosched_sleep_until(cosched_in_ms(200)) == 0)
+        if (store_process(r->d->config.store, r->id, r->attempt, r->pid, r->start_time) !=
+            STORE_UNAVAILABLE)
+            break;
+    return 0;
+}
+
 static int on_process(struct job_run *run, pid_t pid, uint64_t start_time)
 {
     struct running *r = run->context;
+    const cosched_attr attr = {
+        .struct_size = sizeof attr, .name = "record", .affinity = COSCHED_MAIN};
     r->pid = pid;
+    r->start_time = start_time;
     if (r->idle_kill)
         (void)process_signal_group(pid, SIGKILL);
     int rc = store_process(r->d->config.store, r->id, r->attempt, pid, start_time);
+    if (rc == STORE_UNAVAILABLE)
+        rc = cosched_spawn(&r->record, record_task, r, &attr);
     return rc <= 0 ? rc : -EIO;
 }
 
@@ -162,7 +187,8 @@ static int64_t wall_to_ns(int64_t at_us)
 /* Waits for the kind. When a limit passes, its cause is recorded and the kind is told to end. */
 static void await_body(struct running *r, int64_t timeout_at_ns)
 {
-    cosched_task body = r->body; /* r->body stays for others to cancel; this copy is the one consumed */
+    cosched_task body =
+        r->body; /* r->body stays for others to cancel; this copy is the one consumed */
     int64_t result = 0;
     bool over = r->outcome.kind != JOB_OUTCOME_NONE;
     for (;;) {
@@ -208,12 +234,19 @@ static void run_attempt(struct running *r)
     int64_t waited_us = r->started_ns / 1000 - r->ready_us;
     histogram_record(&d->config.metrics->queue_wait_us, waited_us > 0 ? (uint64_t)waited_us : 0);
     d->config.metrics->started++;
-    r->run = (struct job_run){.id = r->id, .attempt = r->attempt, .ends_us = ends_us, .uid = r->uid,
-                              .out_dir = d->config.out_dir, .exec = d->config.exec,
-                              .on_process = on_process, .on_output = on_output, .context = r};
+    r->run = (struct job_run){.id = r->id,
+                              .attempt = r->attempt,
+                              .ends_us = ends_us,
+                              .uid = r->uid,
+                              .out_dir = d->config.out_dir,
+                              .exec = d->config.exec,
+                              .on_process = on_process,
+                              .on_output = on_output,
+                              .context = r};
     if (r->outcome.kind != JOB_OUTCOME_NONE)
         return; /* cancelled between its start and this line: no process ever existed */
-    const cosched_attr attr = {.struct_size = sizeof attr, .name = "attempt", .affinity = COSCHED_MAIN};
+    const cosched_attr attr = {
+        .struct_size = sizeof attr, .name = "attempt", .affinity = COSCHED_MAIN};
     cosched_event_init(&r->ended);
     int rc = cosched_spawn(&r->body, run_kind, r, &attr);
     if (rc < 0) {
@@ -250,11 +283,15 @@ static void apply_end(struct running *r, const struct job_decision *decision, in
     const struct row *row = rows_find(&d->rows, r->id);
     if (!row)
         return;
-    const struct job_row news = {
-        .id = r->id, .queue = d->queues[row->queue].name, .state = (uint8_t)decision->state,
-        .uid = row->uid, .priority = row->priority, .attempt = r->attempt,
-        .run_at_us = decision->run_at_us, .deadline_us = row->deadline_us,
-        .cancel_requested = (row->flags & ROW_CANCEL) != 0};
+    const struct job_row news = {.id = r->id,
+                                 .queue = d->queues[row->queue].name,
+                                 .state = (uint8_t)decision->state,
+                                 .uid = row->uid,
+                                 .priority = row->priority,
+                                 .attempt = r->attempt,
+                                 .run_at_us = decision->run_at_us,
+                                 .deadline_us = row->deadline_us,
+                                 .cancel_requested = (row->flags & ROW_CANCEL) != 0};
     if (r->outcome.kind == JOB_OUTCOME_INTERRUPTED)
         d->config.metrics->interrupted++;
     if (decision->state == JOB_DELAYED)
@@ -268,10 +305,11 @@ static void commit_end(struct running *r)
     struct dispatch *d = r->d;
     const struct kind *kind = kind_find(r->spec->kind);
     const struct row *row = rows_find(&d->rows, r->id);
-    struct job_progress progress = {
-        .retry = &r->spec->retry, .cancel_requested = row && (row->flags & ROW_CANCEL),
-        .repeatable = kind && kind->repeatable, .deadline_us = r->deadline_us,
-        .random = dispatch_random(d)};
+    struct job_progress progress = {.retry = &r->spec->retry,
+                                    .cancel_requested = row && (row->flags & ROW_CANCEL),
+                                    .repeatable = kind && kind->repeatable,
+                                    .deadline_us = r->deadline_us,
+                                    .random = dispatch_random(d)};
     read_progress(r, &progress);
     struct job_decision decision = {0};
     int64_t seq = 0, pause_ns = 50000000;
@@ -283,8 +321,8 @@ static void commit_end(struct running *r)
          * more running than the queue allows. */
         dispatch_slot_free(r);
         unsigned epoch = dispatch_enter(d);
-        int rc = store_finish(d->config.store, r->id, r->attempt, &r->outcome, &decision, now_us, &seq,
-                              &effects);
+        int rc = store_finish(d->config.store, r->id, r->attempt, &r->outcome, &decision, now_us,
+                              &seq, &effects);
         if (rc == STORE_OK) {
             apply_end(r, &decision, seq);
             dispatch_apply_effects(d, &effects);
@@ -293,7 +331,8 @@ static void commit_end(struct running *r)
         dispatch_leave(d, epoch);
         if (rc != STORE_UNAVAILABLE && rc != -ENOMEM) {
             if (rc != STORE_OK)
-                log_error("the end of an attempt was refused", LOG_INT("id", r->id), LOG_INT("answer", rc));
+                log_error("the end of an attempt was refused", LOG_INT("id", r->id),
+                          LOG_INT("answer", rc));
             return;
         }
         log_warning("the end of a job waits for the disk", LOG_INT("id", r->id));

@@ -3,14 +3,13 @@
  * A job that finds a free slot, nobody before it in line and nobody on his way into the line is inserted already claimed:
  * its slot and the record of its attempt are taken first, so that after the commit nothing can fail any more.
  */
-#include "dispatch_internal.h"
-
-#include "output.h"
-#include "process.h"
-
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "dispatch_internal.h"
+#include "output.h"
+#include "process.h"
 
 /* --- submit ------------------------------------------------------------------------------------------- */
 
@@ -183,7 +182,9 @@ int dispatch_cancel(struct dispatch *d, int64_t id)
         if (r)
             dispatch_interrupt_one(r, JOB_OUTCOME_CANCELED, false);
     } else if (rc == STORE_OK) {
-        const struct job_row news = {.id = id, .state = (uint8_t)state, .cancel_requested = true,
+        const struct job_row news = {.id = id,
+                                     .state = (uint8_t)state,
+                                     .cancel_requested = true,
                                      .queue = row ? d->queues[row->queue].name : SPEC_QUEUE_DEFAULT,
                                      .uid = row ? row->uid : 0};
         dispatch_apply(d, &news, seq, 0);
@@ -228,7 +229,8 @@ int dispatch_remove(struct dispatch *d, int64_t id)
     if (rc != STORE_OK)
         return rc;
     struct removal removal = {d->config.out_dir, id};
-    (void)cosched_blocking(NULL, remove_output, &removal); /* what stays is overwritten with its id's end of life */
+    (void)cosched_blocking(NULL, remove_output,
+                           &removal); /* what stays is overwritten with its id's end of life */
     return STORE_OK;
 }
 

@@ -5,19 +5,19 @@
  * as wall times too, and are shifted when the clock is set, so they last what they should; `at` and absolute deadlines
  * stay where they are.
  */
-#include "dispatch_internal.h"
-
-#include "log.h"
-#include "output.h"
-#include "process.h"
-
 #include <cosched/io.h>
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/timerfd.h>
 #include <time.h>
 #include <unistd.h>
+
+#include "dispatch_internal.h"
+#include "log.h"
+#include "output.h"
+#include "process.h"
 
 #define CLOCK_STEP_US INT64_C(20000) /* smaller ones are slewing and jitter of this measurement */
 
@@ -123,14 +123,18 @@ static void commit_move(struct dispatch *d, const struct move *move)
         if (moot)
             return; /* started or ended meanwhile */
         unsigned epoch = dispatch_enter(d);
-        int rc = store_move(d->config.store, move->id, move->event, dispatch_wall_us(), &state, &seq,
-                            &effects);
+        int rc = store_move(d->config.store, move->id, move->event, dispatch_wall_us(), &state,
+                            &seq, &effects);
         row = dispatch_find(d, move->id);
         if (rc == STORE_OK && row) {
-            const struct job_row news = {
-                .id = row->id, .queue = d->queues[row->queue].name, .state = (uint8_t)state,
-                .uid = row->uid, .priority = row->priority, .attempt = row->attempt,
-                .run_at_us = row->run_at_us, .deadline_us = row->deadline_us};
+            const struct job_row news = {.id = row->id,
+                                         .queue = d->queues[row->queue].name,
+                                         .state = (uint8_t)state,
+                                         .uid = row->uid,
+                                         .priority = row->priority,
+                                         .attempt = row->attempt,
+                                         .run_at_us = row->run_at_us,
+                                         .deadline_us = row->deadline_us};
             dispatch_apply(d, &news, seq, row->flags & (ROW_RUN_AT_WALL | ROW_DEADLINE_WALL));
         }
         if (rc == STORE_OK)
@@ -215,7 +219,8 @@ int64_t dispatch_tend_task(void *arg)
             return rc;
         if (busy) {
             int64_t late_ns = cosched_now() - due_ns;
-            histogram_record(&d->config.metrics->poll_gap_us, late_ns > 0 ? (uint64_t)late_ns / 1000 : 0);
+            histogram_record(&d->config.metrics->poll_gap_us,
+                             late_ns > 0 ? (uint64_t)late_ns / 1000 : 0);
         }
         (void)process_reap_orphans();
     }
@@ -242,7 +247,8 @@ static int expire_all(struct dispatch *d, int64_t *ids)
     const struct config *config = d->config.config;
     size_t count = EXPIRE_BATCH;
     while (count == EXPIRE_BATCH) {
-        const struct store_retention retention = {.now_us = dispatch_wall_us(), .keep_ns = config->keep_ns,
+        const struct store_retention retention = {.now_us = dispatch_wall_us(),
+                                                  .keep_ns = config->keep_ns,
                                                   .keep_count = (uint64_t)config->keep_count,
                                                   .keep_bytes = (uint64_t)config->keep_bytes};
         int rc = store_expire(d->config.store, &retention, ids, EXPIRE_BATCH, &count);

@@ -3,9 +3,6 @@
  */
 #include "exec_env.h"
 
-#include "process.h"
-#include "wire/buf.h"
-
 #include <assert.h>
 #include <errno.h>
 #include <pwd.h>
@@ -13,7 +10,11 @@
 #include <string.h>
 #include <unistd.h>
 
-static_assert(sizeof((struct exec_env *)NULL)->instance >= PROCESS_INSTANCE_SIZE, "an instance's name fits");
+#include "process.h"
+#include "wire/buf.h"
+
+static_assert(sizeof((struct exec_env *)NULL)->instance >= PROCESS_INSTANCE_SIZE,
+              "an instance's name fits");
 
 static int add(struct exec_env *env, const char *name, size_t name_size, const char *value)
 {
@@ -93,7 +94,8 @@ int exec_env_init(struct exec_env *env, const struct config *config, int state_d
         .grace_ns = config->exec_grace_ns,
         .output_max_bytes = (uint64_t)config->exec_output_max,
         .nice = (int)config->exec_nice,
-        .umask = 022, /* the daemon's own is strict: its state is nobody's business, a job's files are the user's */
+        .umask =
+            022, /* the daemon's own is strict: its state is nobody's business, a job's files are the user's */
     };
     return rc;
 }

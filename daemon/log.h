@@ -40,13 +40,13 @@ const char *log_level_name(enum log_level level);
 void log_write(enum log_level level, const char *message, const struct log_field *fields);
 
 /* log_info("listening", LOG_STR("socket", path)); log_info("ready", LOG_NONE); */
-#define log_error(message, ...)                                                                    \
+#define log_error(message, ...) \
     log_write(LOG_LEVEL_ERROR, message, (const struct log_field[]){__VA_ARGS__, LOG_NONE})
-#define log_warning(message, ...)                                                                  \
+#define log_warning(message, ...) \
     log_write(LOG_LEVEL_WARNING, message, (const struct log_field[]){__VA_ARGS__, LOG_NONE})
-#define log_info(message, ...)                                                                     \
+#define log_info(message, ...) \
     log_write(LOG_LEVEL_INFO, message, (const struct log_field[]){__VA_ARGS__, LOG_NONE})
-#define log_debug(message, ...)                                                                    \
+#define log_debug(message, ...) \
     log_write(LOG_LEVEL_DEBUG, message, (const struct log_field[]){__VA_ARGS__, LOG_NONE})
 
 /* The line itself, without a newline; what log_write prints. Returns its length (< size). For tests. */
@@ -54,6 +54,7 @@ struct log_format {
     bool journal;
     int64_t unix_us;
 };
+
 int log_line(char *out, int size, const struct log_format *format, enum log_level level,
              const char *message, const struct log_field *fields);
 

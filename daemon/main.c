@@ -1,6 +1,19 @@
 /* main.c - coschedd's table of contents: settings, log, checks; then, as the first task of the runtime, store, recovery,
  * dispatch, server, signals; ready; and the way back. Each step is a few lines that call the file which knows.
  */
+#include <cosched/cosched.h>
+#include <cosched/io.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
 #include "command.h"
 #include "config.h"
 #include "dispatch.h"
@@ -13,18 +26,6 @@
 #include "server.h"
 #include "store.h"
 #include "watchdog.h"
-
-#include <cosched/cosched.h>
-#include <cosched/io.h>
-#include <errno.h>
-#include <fcntl.h>
-#include <signal.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/prctl.h>
-#include <sys/resource.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #ifndef COSCHED_VERSION_TEXT
 #define COSCHED_VERSION_TEXT "0.1.0"
@@ -58,7 +59,8 @@ static int check_user(const struct config *config)
 {
     if (geteuid() != 0 || config->allow_root)
         return 0;
-    log_error("refusing to run as root: use a service user, or set allow_root = yes in [daemon]", LOG_NONE);
+    log_error("refusing to run as root: use a service user, or set allow_root = yes in [daemon]",
+              LOG_NONE);
     return CONFIG_EXIT_PERMISSION;
 }
 
@@ -67,7 +69,8 @@ static int make_state_dir(const char *path)
 {
     char *copy = strdup(path);
     int rc = copy ? 0 : -ENOMEM;
-    for (char *slash = copy ? strchr(copy + 1, '/') : NULL; rc == 0 && slash; slash = strchr(slash + 1, '/')) {
+    for (char *slash = copy ? strchr(copy + 1, '/') : NULL; rc == 0 && slash;
+         slash = strchr(slash + 1, '/')) {
         *slash = '\0';
         if (mkdir(copy, 0755) < 0 && errno != EEXIST)
             rc = -errno;
@@ -123,7 +126,8 @@ static int prepare_process(struct daemon *d)
         return code;
     rc = exec_env_init(&d->exec, &d->config, d->state_dir);
     if (rc < 0) {
-        log_error(rc == -ENOENT ? "cosched-exec was not found" : "cannot prepare commands", LOG_ERR(rc));
+        log_error(rc == -ENOENT ? "cosched-exec was not found" : "cannot prepare commands",
+                  LOG_ERR(rc));
         return CONFIG_EXIT_INTERNAL;
     }
     return 0;
@@ -139,12 +143,15 @@ static void on_commit(void *ctx, int64_t commit_ns, size_t requests)
 
 static int open_store(struct daemon *d, struct store_recovery *recovery)
 {
-    const struct store_config config = {.dir = d->config.state_dir, .boot_id = process_boot_id(),
-                                        .now_us = dispatch_wall_us(), .on_commit = on_commit,
+    const struct store_config config = {.dir = d->config.state_dir,
+                                        .boot_id = process_boot_id(),
+                                        .now_us = dispatch_wall_us(),
+                                        .on_commit = on_commit,
                                         .ctx = &d->metrics};
     int rc = store_open(&d->store, &config, recovery);
     /* A daemon that was killed a moment ago may have left a child between fork and exec, which shares its lock. */
-    for (int i = 0; rc == STORE_LOCKED && i < LOCK_TRIES && cosched_sleep_until(cosched_in_ms(50)) == 0; i++)
+    for (int i = 0;
+         rc == STORE_LOCKED && i < LOCK_TRIES && cosched_sleep_until(cosched_in_ms(50)) == 0; i++)
         rc = store_open(&d->store, &config, recovery);
     if (rc == STORE_OK)
         return 0;
@@ -152,7 +159,8 @@ static int open_store(struct daemon *d, struct store_recovery *recovery)
               LOG_STR("reason", store_open_error()));
     if (rc == STORE_LOCKED)
         return CONFIG_EXIT_BUSY;
-    return rc == -EACCES || rc == -EPERM || rc == -EROFS ? CONFIG_EXIT_PERMISSION : CONFIG_EXIT_INTERNAL;
+    return rc == -EACCES || rc == -EPERM || rc == -EROFS ? CONFIG_EXIT_PERMISSION
+                                                         : CONFIG_EXIT_INTERNAL;
 }
 
 /* --- parts ------------------------------------------------------------------------------------------------ */
@@ -167,12 +175,13 @@ static void request_stop(void *ctx)
 
 static int start_dispatch(struct daemon *d)
 {
-    const struct dispatch_config config = {d->store, &d->watch, &d->metrics, &d->config,
-                                           &d->exec.settings, d->out_dir};
+    const struct dispatch_config config = {d->store,   &d->watch,         &d->metrics,
+                                           &d->config, &d->exec.settings, d->out_dir};
     int rc = dispatch_create(&d->dispatch, &config);
     if (rc == 0)
         rc = dispatch_load(d->dispatch);
-    const cosched_attr attr = {.struct_size = sizeof attr, .name = "dispatch", .affinity = COSCHED_MAIN};
+    const cosched_attr attr = {
+        .struct_size = sizeof attr, .name = "dispatch", .affinity = COSCHED_MAIN};
     if (rc == 0)
         rc = cosched_spawn(&d->dispatch_task, dispatch_task, d->dispatch, &attr);
     if (rc == 0)
@@ -183,16 +192,24 @@ static int start_dispatch(struct daemon *d)
 
 static int start_server(struct daemon *d)
 {
-    d->surface = (struct surface){.config = &d->config, .dispatch = d->dispatch, .store = d->store,
-                                  .watch = &d->watch, .metrics = &d->metrics, .users = &d->users,
-                                  .out_dir = d->out_dir, .version = COSCHED_VERSION_TEXT,
-                                  .boot_id = process_boot_id(), .stop = request_stop, .ctx = d};
+    d->surface = (struct surface){.config = &d->config,
+                                  .dispatch = d->dispatch,
+                                  .store = d->store,
+                                  .watch = &d->watch,
+                                  .metrics = &d->metrics,
+                                  .users = &d->users,
+                                  .out_dir = d->out_dir,
+                                  .version = COSCHED_VERSION_TEXT,
+                                  .boot_id = process_boot_id(),
+                                  .stop = request_stop,
+                                  .ctx = d};
     int inherited = notify_listen_fds();
     const struct server_config config = {&d->surface, d->config.socket_path,
                                          inherited > 0 ? NOTIFY_LISTEN_FD_FIRST : -1,
                                          d->config.user_instance, d->config.admin_group};
     int rc = server_open(&d->server, &config);
-    const cosched_attr attr = {.struct_size = sizeof attr, .name = "server", .affinity = COSCHED_MAIN};
+    const cosched_attr attr = {
+        .struct_size = sizeof attr, .name = "server", .affinity = COSCHED_MAIN};
     if (rc == 0)
         rc = cosched_spawn(&d->server_task, server_task, d->server, &attr);
     switch (-rc) {
@@ -233,7 +250,8 @@ static int64_t signal_task(void *arg)
 
 static int start_tasks(struct daemon *d)
 {
-    const cosched_attr attr = {.struct_size = sizeof attr, .name = "signals", .affinity = COSCHED_MAIN};
+    const cosched_attr attr = {
+        .struct_size = sizeof attr, .name = "signals", .affinity = COSCHED_MAIN};
     int rc = cosched_spawn(&d->signal_task, signal_task, d, &attr);
     if (rc == 0)
         rc = cosched_spawn(&d->watchdog_task, watchdog_task, NULL, &attr);
@@ -408,7 +426,8 @@ int main(int argc, char **argv)
     if (code == 0)
         code = prepare_process(&d);
     if (code == 0) {
-        const cosched_config runtime = {.struct_size = sizeof runtime, .workers = (int32_t)d.config.workers,
+        const cosched_config runtime = {.struct_size = sizeof runtime,
+                                        .workers = (int32_t)d.config.workers,
                                         .flags = COSCHED_REPORT_OVERFLOW};
         int64_t result = cosched_run(&runtime, daemon_main, &d);
         code = result < 0 ? CONFIG_EXIT_INTERNAL : (int)result;

@@ -146,7 +146,8 @@ static void write_workers(struct writer *w, const cosched_stats *s, int64_t age_
     writer_end_array(w);
 }
 
-static void write_main(const struct metrics *m, struct writer *w, const cosched_stats *s, int64_t age_ns)
+static void write_main(const struct metrics *m, struct writer *w, const cosched_stats *s,
+                       int64_t age_ns)
 {
     writer_member_object(w, "main");
     writer_member_uint(w, "ready", s->main_ready);

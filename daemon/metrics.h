@@ -4,18 +4,20 @@
  */
 #ifndef DAEMON_METRICS_H
 #define DAEMON_METRICS_H
-#include "histogram.h"
-#include "job.h"
-#include "wire/writer.h"
-
 #include <cosched/cosched.h>
+
 #include <pthread.h>
 #include <stddef.h>
 #include <stdint.h>
 
+#include "histogram.h"
+#include "job.h"
+#include "wire/writer.h"
+
 struct metrics {
     int64_t started_ns; /* cosched_now at start: for uptime and rates */
-    uint64_t submitted, started, succeeded, failed, timed_out, canceled, skipped, interrupted, retried;
+    uint64_t submitted, started, succeeded, failed, timed_out, canceled, skipped, interrupted,
+        retried;
     uint64_t connections; /* open now */
     struct histogram submit_us, queue_wait_us, run_us, poll_gap_us, hop_us;
     pthread_mutex_t commit_lock; /* a commit takes milliseconds, so a lock there costs nothing */

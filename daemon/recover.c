@@ -3,14 +3,15 @@
  */
 #include "recover.h"
 
+#include <cosched/cosched.h>
+
+#include <errno.h>
+#include <stdio.h>
+
 #include "dispatch.h"
 #include "kind.h"
 #include "log.h"
 #include "process.h"
-
-#include <cosched/cosched.h>
-#include <errno.h>
-#include <stdio.h>
 
 #define SIDE_BY_SIDE 8
 
@@ -43,7 +44,8 @@ static void end_processes(const char *instance, const struct store_interrupted *
         log_error("processes of a job would not die", LOG_INT("id", job->id),
                   LOG_ERR(rc < 0 ? rc : (int)killed));
     else if (killed > 0)
-        log_info("ended what a former attempt left", LOG_INT("id", job->id), LOG_INT("processes", killed));
+        log_info("ended what a former attempt left", LOG_INT("id", job->id),
+                 LOG_INT("processes", killed));
 }
 
 static int64_t end_some(void *arg)
@@ -61,8 +63,9 @@ static int64_t end_some(void *arg)
 static void end_all(struct recovering *r)
 {
     cosched_group group;
-    const cosched_group_attr collect = {sizeof collect, COSCHED_COLLECT};
-    const cosched_attr attr = {.struct_size = sizeof attr, .name = "recover", .affinity = COSCHED_MAIN};
+    const cosched_group_attr collect = {.struct_size = sizeof collect, .policy = COSCHED_COLLECT};
+    const cosched_attr attr = {
+        .struct_size = sizeof attr, .name = "recover", .affinity = COSCHED_MAIN};
     if (cosched_group_init(&group, &collect) == 0) {
         for (int i = 1; i < SIDE_BY_SIDE && (size_t)i < r->recovery->count; i++)
             if (cosched_group_spawn(&group, end_some, r, &attr) < 0)

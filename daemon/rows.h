@@ -6,28 +6,28 @@
  */
 #ifndef DAEMON_ROWS_H
 #define DAEMON_ROWS_H
-#include "job.h"
-
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include "job.h"
 
 #define ROW_NOWHERE UINT32_MAX
 
 enum row_place { ROW_IN_LINE, ROW_IN_DEADLINES, ROW_PLACES };
 
 enum {
-    ROW_STARTING = 1,        /* a task of dispatch has it: it is in no line */
-    ROW_CANCEL = 2,          /* cancel_requested is on disk */
-    ROW_TOMBSTONE = 4,       /* ended; kept until no older news of it can arrive */
-    ROW_RUN_AT_WALL = 8,     /* run_at_us follows the wall clock when that is set */
-    ROW_DEADLINE_WALL = 16   /* so does deadline_us */
+    ROW_STARTING = 1,      /* a task of dispatch has it: it is in no line */
+    ROW_CANCEL = 2,        /* cancel_requested is on disk */
+    ROW_TOMBSTONE = 4,     /* ended; kept until no older news of it can arrive */
+    ROW_RUN_AT_WALL = 8,   /* run_at_us follows the wall clock when that is set */
+    ROW_DEADLINE_WALL = 16 /* so does deadline_us */
 };
 
 struct row {
     int64_t id;
-    int64_t seq;         /* of the last event applied: older ones come too late */
-    int64_t order;       /* JOB_QUEUED: when it came into line, in µs, unique: FIFO and the time it waited */
+    int64_t seq; /* of the last event applied: older ones come too late */
+    int64_t order; /* JOB_QUEUED: when it came into line, in µs, unique: FIFO and the time it waited */
     int64_t run_at_us;   /* JOB_DELAYED */
     int64_t deadline_us; /* 0: none */
     uint32_t uid;
@@ -43,10 +43,10 @@ struct row {
 struct rows {
     struct row **chunks; /* owned */
     size_t chunk_count, chunk_room;
-    uint32_t used;       /* slots handed out at least once */
-    uint32_t free_head;  /* a free row's order holds the next; ROW_NOWHERE: none */
-    uint32_t *table;     /* owned: slots by hash of id, open addressing; ROW_NOWHERE: empty */
-    size_t table_size;   /* a power of two */
+    uint32_t used;      /* slots handed out at least once */
+    uint32_t free_head; /* a free row's order holds the next; ROW_NOWHERE: none */
+    uint32_t *table;    /* owned: slots by hash of id, open addressing; ROW_NOWHERE: empty */
+    size_t table_size;  /* a power of two */
     size_t count;
 };
 

@@ -6,11 +6,8 @@
  */
 #include "server.h"
 
-#include "conn.h"
-#include "log.h"
-#include "wire/message.h"
-
 #include <cosched/io.h>
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,6 +15,10 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
+
+#include "conn.h"
+#include "log.h"
+#include "wire/message.h"
 
 #define BACKLOG    1024
 #define GROUPS_MAX 1024
@@ -214,7 +215,8 @@ static bool admit(struct server *s, struct link *link)
         return false;
     }
     if (s->count >= (size_t)config->connections) {
-        turn_away(link->fd, MESSAGE_LIMIT, NULL, "\"limit\":\"connections\",\"retry_after_ms\":1000");
+        turn_away(link->fd, MESSAGE_LIMIT, NULL,
+                  "\"limit\":\"connections\",\"retry_after_ms\":1000");
         return false;
     }
     if (connections_of(s, link->uid) >= (size_t)config->connections_per_user) {
@@ -237,7 +239,8 @@ static int64_t link_task(void *arg)
         link->next->at = link->at;
     s->count--;
     s->config.surface->metrics->connections = s->count;
-    cosched_close(link->stream); /* out of the list first: its descriptor's number may be another's soon */
+    cosched_close(
+        link->stream); /* out of the list first: its descriptor's number may be another's soon */
     free(link);
     return 0;
 }
@@ -280,7 +283,7 @@ int64_t server_task(void *arg)
 {
     struct server *s = arg;
     cosched_group group;
-    const cosched_group_attr collect = {sizeof collect, COSCHED_COLLECT};
+    const cosched_group_attr collect = {.struct_size = sizeof collect, .policy = COSCHED_COLLECT};
     int rc = cosched_group_init(&group, &collect);
     if (rc < 0)
         return rc;

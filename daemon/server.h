@@ -2,9 +2,9 @@
  */
 #ifndef DAEMON_SERVER_H
 #define DAEMON_SERVER_H
-#include "command.h"
-
 #include <cosched/cosched.h>
+
+#include "command.h"
 
 struct server;
 
@@ -12,7 +12,7 @@ struct server_config {
     struct surface *surface; /* borrowed until server_close */
     const char *path;        /* the socket; ignored with inherited_fd */
     int inherited_fd;        /* a listening socket of the manager's, taken over; -1: none */
-    bool user_instance;      /* mode 0600 and our own user only; else 0660 and the group "cosched" */
+    bool user_instance; /* mode 0600 and our own user only; else 0660 and the group "cosched" */
     const char *admin_group; /* "" : none */
 };
 

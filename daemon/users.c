@@ -4,6 +4,7 @@
 #include "users.h"
 
 #include <cosched/cosched.h>
+
 #include <errno.h>
 #include <grp.h>
 #include <pwd.h>

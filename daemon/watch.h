@@ -5,12 +5,12 @@
  */
 #ifndef DAEMON_WATCH_H
 #define DAEMON_WATCH_H
-#include "bell.h"
-#include "job.h"
-
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include "bell.h"
+#include "job.h"
 
 enum watch_news {
     WATCH_ENDED = 1,   /* the job is final */

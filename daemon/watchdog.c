@@ -3,10 +3,10 @@
  */
 #include "watchdog.h"
 
+#include <cosched/cosched.h>
+
 #include "log.h"
 #include "notify.h"
-
-#include <cosched/cosched.h>
 
 static int64_t answer(void *unused)
 {

@@ -79,6 +79,7 @@ START_TEST(good_file_sets_values)
     ck_assert_int_eq((int)config.exec_output_max, 65536);
     ck_assert_int_eq((int)config.connections, 9);
 }
+
 END_TEST
 
 START_TEST(faults_name_file_and_line)
@@ -105,6 +106,7 @@ START_TEST(faults_name_file_and_line)
     refused("[queue a b]\nparallel = 1\n", 1,
             "queue a b: a queue's name is 1 to 64 letters, digits, '_', '.' or '-'");
 }
+
 END_TEST
 
 START_TEST(what_is_not_built_yet_is_refused_not_ignored)
@@ -113,6 +115,7 @@ START_TEST(what_is_not_built_yet_is_refused_not_ignored)
     refused("[resources]\ngpu = 1\n", 2, "resources.gpu: not supported yet");
     refused("[schedule]\ntime_zone = UTC\n", 2, "schedule.time_zone: not supported yet");
 }
+
 END_TEST
 
 START_TEST(over_long_lines_and_nul_bytes)
@@ -127,6 +130,7 @@ START_TEST(over_long_lines_and_nul_bytes)
     ck_assert_int_eq(read_text("[exec]\nni\0ce = 3\n", 17), -EINVAL);
     ck_assert_ptr_nonnull(strstr(said, ":2: NUL byte in the file\n"));
 }
+
 END_TEST
 
 START_TEST(same_key_in_two_sections_is_no_duplicate)
@@ -134,6 +138,7 @@ START_TEST(same_key_in_two_sections_is_no_duplicate)
     const char *text = "[queue a]\nparallel = 1\n[queue b]\nparallel = 2\n";
     ck_assert_int_eq(read_text(text, strlen(text)), 0);
 }
+
 END_TEST
 
 static int load(const char *const *argv)
@@ -165,8 +170,18 @@ START_TEST(order_file_then_folder_then_command_line)
     write_to(path, "[daemon]\nworkers = 4\n", 21);
     snprintf(path, sizeof path, "%s/conf.d/30.conf.off", folder);
     write_to(path, "nonsense", 8);
-    const char *const argv[] = {"coschedd", "--config", file, "--socket", "s", "--state-dir", "d",
-                    "--set", "daemon.workers=5", "--set", "queue b.c.parallel=3", NULL};
+    const char *const argv[] = {"coschedd",
+                                "--config",
+                                file,
+                                "--socket",
+                                "s",
+                                "--state-dir",
+                                "d",
+                                "--set",
+                                "daemon.workers=5",
+                                "--set",
+                                "queue b.c.parallel=3",
+                                NULL};
     ck_assert_msg(load(argv) == -1, "%s", said);
     ck_assert_int_eq((int)config.workers, 5);
     ck_assert_int_eq(config.drain_timeout_ns, INT64_C(2000000000));
@@ -175,6 +190,7 @@ START_TEST(order_file_then_folder_then_command_line)
     ck_assert_str_eq(config.socket_path, "s");
     ck_assert_str_eq(config.state_dir, "d");
 }
+
 END_TEST
 
 START_TEST(command_line_faults_exit_78)
@@ -192,6 +208,7 @@ START_TEST(command_line_faults_exit_78)
     ck_assert_int_eq(load(set), CONFIG_EXIT_CONFIG);
     ck_assert_str_eq(said, "coschedd: --set: daemon.workers: must be between 0 and 64\n");
 }
+
 END_TEST
 
 START_TEST(check_help_and_version_exit_0)
@@ -205,6 +222,7 @@ START_TEST(check_help_and_version_exit_0)
     const char *const version[] = {"coschedd", "--version", NULL};
     ck_assert_int_eq(load(version), CONFIG_EXIT_OK);
 }
+
 END_TEST
 
 START_TEST(paths_of_the_user_instance)
@@ -223,6 +241,7 @@ START_TEST(paths_of_the_user_instance)
     ck_assert_int_eq(load(argv), CONFIG_EXIT_CONFIG);
     ck_assert_str_eq(said, "coschedd: socket: XDG_RUNTIME_DIR is not set; give --socket PATH\n");
 }
+
 END_TEST
 
 START_TEST(state_folder_of_the_manager)
@@ -235,6 +254,31 @@ START_TEST(state_folder_of_the_manager)
     ck_assert_str_eq(config.state_dir, "/var/lib/a");
     ck_assert_str_eq(config.socket_path, "/run/cosched/cosched.sock");
 }
+
+END_TEST
+
+START_TEST(the_shipped_file_shows_the_defaults)
+{
+    static struct config shipped;
+    char names[256];
+    ck_assert_int_eq(config_init(&shipped), 0);
+    ck_assert_int_eq(config_read_file(&shipped, CONFIG_SHIPPED, stderr), 0);
+    ck_assert_int_eq(config_needs_restart(&config, &shipped, names, sizeof names), 0);
+    ck_assert_int_eq(shipped.log_level, config.log_level);
+    ck_assert_int_eq(shipped.drain_timeout_ns, config.drain_timeout_ns);
+    ck_assert_int_eq(shipped.keep_ns, config.keep_ns);
+    ck_assert_int_eq(shipped.keep_count, config.keep_count);
+    ck_assert_int_eq(shipped.keep_bytes, config.keep_bytes);
+    ck_assert_int_eq(shipped.connections, config.connections);
+    ck_assert_int_eq(shipped.connections_per_user, config.connections_per_user);
+    ck_assert_int_eq(shipped.jobs_waiting, config.jobs_waiting);
+    ck_assert_int_eq(shipped.jobs_per_user, config.jobs_per_user);
+    ck_assert_int_eq(shipped.waits, config.waits);
+    ck_assert_int_eq(shipped.answer_bytes, config.answer_bytes);
+    ck_assert_int_eq(shipped.queues[0].parallel, config.queues[0].parallel);
+    config_fini(&shipped);
+}
+
 END_TEST
 
 START_TEST(reload_tells_what_needs_a_restart)
@@ -254,6 +298,7 @@ START_TEST(reload_tells_what_needs_a_restart)
     ck_assert_int_eq((int)config.workers, -1);
     config_fini(&next);
 }
+
 END_TEST
 
 int main(void)
@@ -271,6 +316,7 @@ int main(void)
     tcase_add_test(tc, check_help_and_version_exit_0);
     tcase_add_test(tc, paths_of_the_user_instance);
     tcase_add_test(tc, state_folder_of_the_manager);
+    tcase_add_test(tc, the_shipped_file_shows_the_defaults);
     tcase_add_test(tc, reload_tells_what_needs_a_restart);
     suite_add_tcase(suite, tc);
     SRunner *runner = srunner_create(suite);

@@ -30,18 +30,21 @@ struct world {
 static void begin(struct world *w)
 {
     struct store_recovery recovery = STORE_RECOVERY_INIT;
-    const struct store_config store = {.dir = folder, .boot_id = "boot", .now_us = dispatch_wall_us()};
+    const struct store_config store = {
+        .dir = folder, .boot_id = "boot", .now_us = dispatch_wall_us()};
     ck_assert_msg(store_open(&w->store, &store, &recovery) == STORE_OK, "%s", store_open_error());
     for (size_t i = 0; i < recovery.count; i++)
         recovery.jobs[i].repeatable = true;
     struct store_effects effects = STORE_EFFECTS_INIT;
     if (recovery.count)
-        ck_assert_int_eq(store_recover_commit(w->store, &recovery, dispatch_wall_us(), &effects), STORE_OK);
+        ck_assert_int_eq(store_recover_commit(w->store, &recovery, dispatch_wall_us(), &effects),
+                         STORE_OK);
     store_effects_fini(&effects);
     store_recovery_fini(&recovery);
     watch_init(&w->watch);
     metrics_init(&w->metrics);
-    const struct dispatch_config config = {w->store, &w->watch, &w->metrics, &w->config, &w->exec, w->out_dir};
+    const struct dispatch_config config = {w->store,   &w->watch, &w->metrics,
+                                           &w->config, &w->exec,  w->out_dir};
     ck_assert_int_eq(dispatch_create(&w->dispatch, &config), 0);
     ck_assert_int_eq(dispatch_load(w->dispatch), 0);
     ck_assert_int_eq(cosched_spawn(&w->task, dispatch_task, w->dispatch, NULL), 0);
@@ -100,7 +103,8 @@ static struct spec *spec_of(const char *text)
     const struct spec_context context = {.admin = true};
     struct json *json = json_parse(text, strlen(text), &json_error);
     ck_assert_ptr_nonnull(json);
-    ck_assert_msg(spec_parse(json, &context, &spec, &error) == SPEC_OK, "%s: %s", error.path, error.reason);
+    ck_assert_msg(spec_parse(json, &context, &spec, &error) == SPEC_OK, "%s: %s", error.path,
+                  error.reason);
     json_free(json);
     return spec;
 }
@@ -168,6 +172,7 @@ START_TEST(claimed_at_submission_until_the_slots_are_taken)
 {
     play(claims, 2);
 }
+
 END_TEST
 
 static int64_t started_us(struct world *w, int64_t id)
@@ -186,7 +191,8 @@ static void order(struct world *w)
     ids[0] = submit(w, "{\"kind\":\"sleep\",\"args\":{\"for\":\"1ms\"},\"priority\":5}", JOB_QUEUED);
     ids[1] = submit(w, "{\"kind\":\"sleep\",\"args\":{\"for\":\"1ms\"},\"priority\":1}", JOB_QUEUED);
     ids[2] = submit(w, "{\"kind\":\"sleep\",\"args\":{\"for\":\"1ms\"},\"priority\":1}", JOB_QUEUED);
-    int64_t beside = submit(w, "{\"kind\":\"sleep\",\"args\":{\"for\":\"1ms\"},\"queue\":\"other\"}", JOB_RUNNING);
+    int64_t beside = submit(
+        w, "{\"kind\":\"sleep\",\"args\":{\"for\":\"1ms\"},\"queue\":\"other\"}", JOB_RUNNING);
     until(w, beside, JOB_SUCCEEDED); /* another queue is not held up */
     ck_assert_int_eq(dispatch_cancel(w->dispatch, first), STORE_OK);
     until(w, ids[4], JOB_SUCCEEDED);
@@ -198,19 +204,24 @@ START_TEST(higher_priority_first_then_first_come)
 {
     play(order, 1);
 }
+
 END_TEST
 
 static void times(struct world *w)
 {
-    int64_t due = submit(w, "{\"kind\":\"sleep\",\"args\":{\"for\":\"1ms\"},\"delay\":\"30ms\"}", JOB_DELAYED);
-    int64_t never = submit(w, "{\"kind\":\"sleep\",\"args\":{\"for\":\"1ms\"},\"delay\":\"1h\",\"deadline\":\"40ms\"}",
-                           JOB_DELAYED);
+    int64_t due = submit(w, "{\"kind\":\"sleep\",\"args\":{\"for\":\"1ms\"},\"delay\":\"30ms\"}",
+                         JOB_DELAYED);
+    int64_t never = submit(
+        w, "{\"kind\":\"sleep\",\"args\":{\"for\":\"1ms\"},\"delay\":\"1h\",\"deadline\":\"40ms\"}",
+        JOB_DELAYED);
     until(w, due, JOB_SUCCEEDED);
     until(w, never, JOB_TIMED_OUT);
     int64_t hog = submit(w, LONG, JOB_RUNNING);
-    int64_t held = submit(w, "{\"kind\":\"sleep\",\"args\":{\"for\":\"1ms\"},\"delay\":\"20ms\"}", JOB_DELAYED);
+    int64_t held = submit(w, "{\"kind\":\"sleep\",\"args\":{\"for\":\"1ms\"},\"delay\":\"20ms\"}",
+                          JOB_DELAYED);
     until(w, held, JOB_QUEUED); /* due, and no slot: seen as queued */
-    int64_t late = submit(w, "{\"kind\":\"sleep\",\"args\":{\"for\":\"1ms\"},\"deadline\":\"20ms\"}", JOB_QUEUED);
+    int64_t late = submit(
+        w, "{\"kind\":\"sleep\",\"args\":{\"for\":\"1ms\"},\"deadline\":\"20ms\"}", JOB_QUEUED);
     until(w, late, JOB_TIMED_OUT);
     ck_assert_int_eq(dispatch_cancel(w->dispatch, hog), STORE_OK);
     until(w, held, JOB_SUCCEEDED);
@@ -221,12 +232,14 @@ START_TEST(delays_and_deadlines)
 {
     play(times, 1);
 }
+
 END_TEST
 
 static void attempts(struct world *w)
 {
-    int64_t id = submit(w, "{\"kind\":\"sleep\",\"args\":{\"for\":\"1h\"},\"timeout\":\"10ms\","
-                           "\"retry\":{\"max\":2,\"backoff\":\"5ms\",\"on\":[\"timed_out\"]}}",
+    int64_t id = submit(w,
+                        "{\"kind\":\"sleep\",\"args\":{\"for\":\"1h\"},\"timeout\":\"10ms\","
+                        "\"retry\":{\"max\":2,\"backoff\":\"5ms\",\"on\":[\"timed_out\"]}}",
                         JOB_RUNNING);
     until(w, id, JOB_TIMED_OUT);
     struct store_job *job = get(w, id);
@@ -237,7 +250,8 @@ static void attempts(struct world *w)
     ck_assert_uint_eq(w->metrics.retried, 2);
     ck_assert_int_eq(dispatch_retry(w->dispatch, id), STORE_OK); /* a full budget again */
     int64_t deadline = cosched_in_ms(30000);
-    for (uint32_t attempt = 0; attempt < 6 && cosched_now() < deadline; cosched_sleep_until(cosched_in_ms(2))) {
+    for (uint32_t attempt = 0; attempt < 6 && cosched_now() < deadline;
+         cosched_sleep_until(cosched_in_ms(2))) {
         job = get(w, id);
         attempt = job_final(job->state) ? job->attempt : 0;
         store_job_free(job);
@@ -253,16 +267,20 @@ START_TEST(timeouts_retry_verb_and_remove)
 {
     play(attempts, 1);
 }
+
 END_TEST
 
 static void dependants(struct world *w)
 {
     char text[128];
     int64_t first = submit(w, LONG, JOB_RUNNING);
-    snprintf(text, sizeof text, "{\"kind\":\"sleep\",\"args\":{\"for\":\"1ms\"},\"after\":[%lld],\"after_policy\":\"any\"}",
-             (long long)first);
+    snprintf(
+        text, sizeof text,
+        "{\"kind\":\"sleep\",\"args\":{\"for\":\"1ms\"},\"after\":[%lld],\"after_policy\":\"any\"}",
+        (long long)first);
     int64_t any = submit(w, text, JOB_BLOCKED);
-    snprintf(text, sizeof text, "{\"kind\":\"sleep\",\"args\":{\"for\":\"1ms\"},\"after\":[%lld]}", (long long)first);
+    snprintf(text, sizeof text, "{\"kind\":\"sleep\",\"args\":{\"for\":\"1ms\"},\"after\":[%lld]}",
+             (long long)first);
     int64_t strict = submit(w, text, JOB_BLOCKED);
     ck_assert_int_eq(dispatch_cancel(w->dispatch, first), STORE_OK);
     until(w, any, JOB_SUCCEEDED);
@@ -274,6 +292,7 @@ START_TEST(dependants_are_released_or_skipped)
 {
     play(dependants, 2);
 }
+
 END_TEST
 
 static void draining(struct world *w)
@@ -296,13 +315,15 @@ START_TEST(drain_stops_starts_and_submissions_and_can_be_undone)
 {
     play(draining, 1);
 }
+
 END_TEST
 
 static void restart(struct world *w)
 {
     int64_t running = submit(w, LONG, JOB_RUNNING);
     int64_t waiting = submit(w, SHORT, JOB_QUEUED);
-    int64_t later = submit(w, "{\"kind\":\"sleep\",\"args\":{\"for\":\"1ms\"},\"delay\":\"50ms\"}", JOB_DELAYED);
+    int64_t later = submit(w, "{\"kind\":\"sleep\",\"args\":{\"for\":\"1ms\"},\"delay\":\"50ms\"}",
+                           JOB_DELAYED);
     end(w);
     w->config.queues[0].parallel = 2;
     begin(w);
@@ -321,6 +342,7 @@ START_TEST(everything_is_there_after_a_restart)
 {
     play(restart, 1);
 }
+
 END_TEST
 
 static struct job_row news_of(int64_t id, enum job_state state)
@@ -357,6 +379,31 @@ START_TEST(late_news_of_an_ended_job_is_dropped)
 {
     play(late, 1);
 }
+
+END_TEST
+
+static void side_by_side(struct world *w)
+{
+    struct dispatch *d = w->dispatch;
+    int64_t hog = submit(w, LONG, JOB_RUNNING);
+    struct job_row queued = news_of(901, JOB_QUEUED), running = news_of(901, JOB_RUNNING);
+    dispatch_apply(d, &queued, 900001, 0);
+    struct row *row = rows_find(&d->rows, 901);
+    row_heap_remove(&d->queues[0].line, row);
+    row->flags |= ROW_STARTING; /* as the dispatcher does when it takes it out of line */
+    dispatch_apply(d, &queued, 900002, 0);
+    ck_assert_uint_eq(row->at[ROW_IN_LINE], ROW_NOWHERE); /* it must not be started twice */
+    dispatch_apply(d, &running, 900003, 0);
+    ck_assert_int_eq(row->state, JOB_RUNNING);
+    ck_assert(!(row->flags & ROW_STARTING));
+    ck_assert_int_eq(dispatch_cancel(d, hog), STORE_OK);
+}
+
+START_TEST(due_and_started_side_by_side_runs_once)
+{
+    play(side_by_side, 1);
+}
+
 END_TEST
 
 static void limited(struct world *w)
@@ -376,6 +423,7 @@ START_TEST(limits_are_kept_at_their_edge)
 {
     play(limited, 1);
 }
+
 END_TEST
 
 static void reloaded(struct world *w)
@@ -391,13 +439,15 @@ static void reloaded(struct world *w)
     ck_assert_int_eq(dispatch_reload(w->dispatch), 0);
     until(w, b, JOB_SUCCEEDED);
     ck_assert_int_eq((int)state_of(w, a), JOB_RUNNING);
-    ck_assert(!dispatch_queue_exists(w->dispatch, "nowhere") && dispatch_queue_exists(w->dispatch, "other"));
+    ck_assert(!dispatch_queue_exists(w->dispatch, "nowhere") &&
+              dispatch_queue_exists(w->dispatch, "other"));
 }
 
 START_TEST(pause_and_reload)
 {
     play(reloaded, 1);
 }
+
 END_TEST
 
 int main(void)
@@ -413,6 +463,7 @@ int main(void)
     tcase_add_test(tc, drain_stops_starts_and_submissions_and_can_be_undone);
     tcase_add_test(tc, everything_is_there_after_a_restart);
     tcase_add_test(tc, late_news_of_an_ended_job_is_dropped);
+    tcase_add_test(tc, due_and_started_side_by_side_runs_once);
     tcase_add_test(tc, limits_are_kept_at_their_edge);
     tcase_add_test(tc, pause_and_reload);
     suite_add_tcase(suite, tc);

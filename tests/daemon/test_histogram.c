@@ -12,6 +12,7 @@ START_TEST(empty_answers_zero)
     ck_assert_uint_eq(histogram_quantile(&h, 500), 0);
     ck_assert_uint_eq(h.max, 0);
 }
+
 END_TEST
 
 START_TEST(every_value_is_within_a_sixteenth)
@@ -25,6 +26,7 @@ START_TEST(every_value_is_within_a_sixteenth)
         ck_assert_uint_le(got, value + value / 16 + 1);
     }
 }
+
 END_TEST
 
 START_TEST(quantiles_of_a_uniform_run)
@@ -40,6 +42,7 @@ START_TEST(quantiles_of_a_uniform_run)
     ck_assert_uint_eq(h.count, 1000);
     ck_assert_uint_eq(h.sum, 500500);
 }
+
 END_TEST
 
 START_TEST(the_last_bucket_takes_what_is_beyond)
@@ -48,6 +51,7 @@ START_TEST(the_last_bucket_takes_what_is_beyond)
     ck_assert_uint_eq(histogram_quantile(&h, 500), UINT64_MAX);
     ck_assert_uint_eq(h.max, UINT64_MAX);
 }
+
 END_TEST
 
 START_TEST(adding_keeps_count_sum_and_max)
@@ -61,6 +65,7 @@ START_TEST(adding_keeps_count_sum_and_max)
     ck_assert_uint_eq(h.max, 1000);
     ck_assert_uint_eq(histogram_quantile(&h, 1), 3);
 }
+
 END_TEST
 
 int main(void)

@@ -22,6 +22,7 @@ START_TEST(line_on_a_terminal_has_time_and_level)
     ck_assert_str_eq(format(false, LOG_LEVEL_INFO, "listening", fields),
                      "2023-11-14T22:13:20.000042Z info listening socket=/run/x pid=-7");
 }
+
 END_TEST
 
 START_TEST(line_under_the_journal_has_a_priority_and_no_time)
@@ -30,6 +31,7 @@ START_TEST(line_under_the_journal_has_a_priority_and_no_time)
     ck_assert_str_eq(format(true, LOG_LEVEL_WARNING, "cannot open", fields),
                      "<4>cannot open error=\"No such file or directory\"");
 }
+
 END_TEST
 
 START_TEST(control_characters_cannot_forge_a_line)
@@ -38,13 +40,17 @@ START_TEST(control_characters_cannot_forge_a_line)
     ck_assert_str_eq(format(true, LOG_LEVEL_ERROR, "one\ntwo", fields),
                      "<3>one\\x0atwo name=\"a\\x0ab\\x1b[31m\\x7f\\\"c\\\\\"");
 }
+
 END_TEST
 
 START_TEST(c1_controls_are_escaped_and_utf8_passes)
 {
-    const struct log_field fields[] = {LOG_STR("a", "\xc2\x9b" "31m"), LOG_STR("b", "\xc3\xa4"), LOG_NONE};
+    const struct log_field fields[] = {LOG_STR("a", "\xc2\x9b"
+                                                    "31m"),
+                                       LOG_STR("b", "\xc3\xa4"), LOG_NONE};
     ck_assert_str_eq(format(true, LOG_LEVEL_DEBUG, "x", fields), "<7>x a=\\x9b31m b=\xc3\xa4");
 }
+
 END_TEST
 
 START_TEST(empty_and_absent_values_are_told_apart)
@@ -52,6 +58,7 @@ START_TEST(empty_and_absent_values_are_told_apart)
     const struct log_field fields[] = {LOG_STR("a", ""), LOG_STR("b", NULL), LOG_NONE};
     ck_assert_str_eq(format(true, LOG_LEVEL_INFO, "x", fields), "<6>x a=\"\" b=-");
 }
+
 END_TEST
 
 START_TEST(long_line_is_cut_and_says_so)
@@ -63,6 +70,7 @@ START_TEST(long_line_is_cut_and_says_so)
     ck_assert_uint_eq(strlen(line), LOG_LINE_MAX - 1);
     ck_assert_str_eq(line + LOG_LINE_MAX - 4, "...");
 }
+
 END_TEST
 
 START_TEST(levels_parse_and_filter)
@@ -76,6 +84,7 @@ START_TEST(levels_parse_and_filter)
     log_set_level(LOG_LEVEL_DEBUG);
     ck_assert(log_wants(LOG_LEVEL_DEBUG));
 }
+
 END_TEST
 
 int main(void)

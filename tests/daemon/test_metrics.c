@@ -13,9 +13,15 @@ static struct json *written(bool names)
 {
     static const struct metrics_queue queues[] = {
         {.name = "default", .depth = 3, .running = 2, .parallel = 4, .oldest_s = 1.5}};
-    const struct metrics_view view = {.version = "1.2.3", .boot_id = "b", .names = names, .running = 2,
-                                      .queued = 3, .queues = queues, .queue_count = 1,
-                                      .store_commits = 7, .store_batch_avg = 2.5,
+    const struct metrics_view view = {.version = "1.2.3",
+                                      .boot_id = "b",
+                                      .names = names,
+                                      .running = 2,
+                                      .queued = 3,
+                                      .queues = queues,
+                                      .queue_count = 1,
+                                      .store_commits = 7,
+                                      .store_batch_avg = 2.5,
                                       .scheduler = &scheduler};
     struct buf out = BUF_INIT;
     struct writer w;
@@ -55,25 +61,61 @@ static void teardown(void)
 
 START_TEST(every_member_of_the_contract)
 {
-    static const char *const paths[] = {
-        "daemon.version", "daemon.uptime_s", "daemon.pid", "daemon.rss_bytes", "daemon.connections",
-        "daemon.boot_id", "jobs.submitted", "jobs.started", "jobs.succeeded", "jobs.failed",
-        "jobs.timed_out", "jobs.canceled", "jobs.skipped", "jobs.interrupted", "jobs.retried",
-        "jobs.running", "jobs.queued", "jobs.delayed", "jobs.blocked", "latency.submit_us.p50",
-        "latency.queue_wait_us.p90", "latency.run_us.p99", "latency.commit_us.max",
-        "scheduler.main.ready", "scheduler.main.inbox", "scheduler.main.slices",
-        "scheduler.main.helped", "scheduler.main.poll_gap_us.p50", "scheduler.main.loop_idle_pct",
-        "scheduler.injector.depth", "scheduler.injector.pushed", "scheduler.injector.popped",
-        "scheduler.injector.overflowed", "scheduler.hops.main_to_worker",
-        "scheduler.hops.worker_to_main", "scheduler.hops.latency_us.max", "scheduler.tasks.live",
-        "scheduler.tasks.peak", "scheduler.tasks.spawned", "scheduler.tasks.completed",
-        "scheduler.stacks.in_use", "scheduler.stacks.cached", "scheduler.stacks.bytes",
-        "scheduler.stacks.guard", "scheduler.timers", "scheduler.blocking.threads",
-        "scheduler.blocking.queued", "store.commits", "store.batch_avg", "store.wal_bytes",
-        "store.db_bytes"};
-    static const char *const of_a_queue[] = {"name", "depth", "running", "parallel", "rate", "paused", "oldest_s"};
-    static const char *const of_a_worker[] = {"id", "deque", "slices", "steals", "stolen_from",
-                                              "parks", "wakes", "busy_pct"};
+    static const char *const paths[] = {"daemon.version",
+                                        "daemon.uptime_s",
+                                        "daemon.pid",
+                                        "daemon.rss_bytes",
+                                        "daemon.connections",
+                                        "daemon.boot_id",
+                                        "jobs.submitted",
+                                        "jobs.started",
+                                        "jobs.succeeded",
+                                        "jobs.failed",
+                                        "jobs.timed_out",
+                                        "jobs.canceled",
+                                        "jobs.skipped",
+                                        "jobs.interrupted",
+                                        "jobs.retried",
+                                        "jobs.running",
+                                        "jobs.queued",
+                                        "jobs.delayed",
+                                        "jobs.blocked",
+                                        "latency.submit_us.p50",
+                                        "latency.queue_wait_us.p90",
+                                        "latency.run_us.p99",
+                                        "latency.commit_us.max",
+                                        "scheduler.main.ready",
+                                        "scheduler.main.inbox",
+                                        "scheduler.main.slices",
+                                        "scheduler.main.helped",
+                                        "scheduler.main.poll_gap_us.p50",
+                                        "scheduler.main.loop_idle_pct",
+                                        "scheduler.injector.depth",
+                                        "scheduler.injector.pushed",
+                                        "scheduler.injector.popped",
+                                        "scheduler.injector.overflowed",
+                                        "scheduler.hops.main_to_worker",
+                                        "scheduler.hops.worker_to_main",
+                                        "scheduler.hops.latency_us.max",
+                                        "scheduler.tasks.live",
+                                        "scheduler.tasks.peak",
+                                        "scheduler.tasks.spawned",
+                                        "scheduler.tasks.completed",
+                                        "scheduler.stacks.in_use",
+                                        "scheduler.stacks.cached",
+                                        "scheduler.stacks.bytes",
+                                        "scheduler.stacks.guard",
+                                        "scheduler.timers",
+                                        "scheduler.blocking.threads",
+                                        "scheduler.blocking.queued",
+                                        "store.commits",
+                                        "store.batch_avg",
+                                        "store.wal_bytes",
+                                        "store.db_bytes"};
+    static const char *const of_a_queue[] = {"name", "depth",  "running", "parallel",
+                                             "rate", "paused", "oldest_s"};
+    static const char *const of_a_worker[] = {"id",          "deque", "slices", "steals",
+                                              "stolen_from", "parks", "wakes",  "busy_pct"};
     struct json *json = written(true);
     for (size_t i = 0; i < sizeof paths / sizeof *paths; i++)
         ck_assert_msg(at(json, paths[i]) != NULL, "%s is missing", paths[i]);
@@ -83,9 +125,11 @@ START_TEST(every_member_of_the_contract)
     const struct json *workers = at(json, "scheduler.workers");
     ck_assert_uint_eq(json_count(workers), 2);
     for (size_t i = 0; i < sizeof of_a_worker / sizeof *of_a_worker; i++)
-        ck_assert_msg(json_get(json_first(workers), of_a_worker[i]) != NULL, "%s is missing", of_a_worker[i]);
+        ck_assert_msg(json_get(json_first(workers), of_a_worker[i]) != NULL, "%s is missing",
+                      of_a_worker[i]);
     json_free(json);
 }
+
 END_TEST
 
 START_TEST(names_are_for_those_who_may_see_them)
@@ -94,6 +138,7 @@ START_TEST(names_are_for_those_who_may_see_them)
     ck_assert_ptr_null(json_get(json_first(json_get(json, "queues")), "name"));
     json_free(json);
 }
+
 END_TEST
 
 START_TEST(what_was_counted_is_shown)
@@ -110,6 +155,7 @@ START_TEST(what_was_counted_is_shown)
     ck_assert(json_int(at(json, "scheduler.hops.main_to_worker"), &value) && value == 9);
     json_free(json);
 }
+
 END_TEST
 
 int main(void)

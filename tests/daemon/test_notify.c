@@ -25,7 +25,8 @@ static int manager(const char *name)
     int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
     ck_assert_int_ge(fd, 0);
     ck_assert_int_eq(bind(fd, (struct sockaddr *)&address,
-                          (socklen_t)(offsetof(struct sockaddr_un, sun_path) + strlen(name) + tail)), 0);
+                          (socklen_t)(offsetof(struct sockaddr_un, sun_path) + strlen(name) + tail)),
+                     0);
     setenv("NOTIFY_SOCKET", name, 1);
     return fd;
 }
@@ -66,6 +67,7 @@ START_TEST(by_path)
     speak(path);
     unlink(path);
 }
+
 END_TEST
 
 START_TEST(abstract)
@@ -73,6 +75,7 @@ START_TEST(abstract)
     snprintf(path, sizeof path, "@cosched-notify-%d", (int)getpid());
     speak(path);
 }
+
 END_TEST
 
 START_TEST(without_a_manager_nothing_happens)
@@ -82,6 +85,7 @@ START_TEST(without_a_manager_nothing_happens)
     ck_assert_int_eq(notify_ready("x"), 0);
     ck_assert_int_eq((int)notify_watchdog_ns(), 0);
 }
+
 END_TEST
 
 START_TEST(too_long_a_path_is_refused)
@@ -93,6 +97,7 @@ START_TEST(too_long_a_path_is_refused)
     setenv("NOTIFY_SOCKET", name, 1);
     ck_assert_int_eq(notify_open(), -ENAMETOOLONG);
 }
+
 END_TEST
 
 START_TEST(watchdog_counts_only_for_this_process)
@@ -111,6 +116,7 @@ START_TEST(watchdog_counts_only_for_this_process)
         close(fd);
     }
 }
+
 END_TEST
 
 START_TEST(listen_fds_for_this_process)
@@ -133,6 +139,7 @@ START_TEST(listen_fds_for_this_process)
     setenv("LISTEN_PID", pid, 1);
     ck_assert_int_eq(notify_listen_fds(), -EINVAL);
 }
+
 END_TEST
 
 int main(void)

@@ -52,6 +52,7 @@ START_TEST(found_and_gone_as_in_a_plain_table)
         ck_assert_uint_eq(rows.count, count);
     }
 }
+
 END_TEST
 
 static void count_one(void *ctx, struct row *row)
@@ -70,6 +71,7 @@ START_TEST(each_sees_every_row_once_and_rows_stay_where_they_are)
     ck_assert_uint_eq(seen, 100000);
     ck_assert_ptr_eq(rows_find(&rows, 1), first);
 }
+
 END_TEST
 
 static bool by_priority(const struct row *a, const struct row *b)
@@ -103,6 +105,7 @@ START_TEST(heap_gives_them_in_order_whatever_left_in_between)
     }
     row_heap_fini(&heap);
 }
+
 END_TEST
 
 int main(void)

@@ -59,6 +59,7 @@ START_TEST(news_reaches_who_asked)
 {
     ck_assert_int_eq(cosched_run(NULL, scenario, NULL), 0);
 }
+
 END_TEST
 
 int main(void)

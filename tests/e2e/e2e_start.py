@@ -124,10 +124,10 @@ def under_a_manager(folder):
     manager.expect("READY=1")
     manager.expect("WATCHDOG=1")
     manager.expect("WATCHDOG=1")
-    daemon.process.send_signal(signal.SIGHUP)
+    daemon.send_signal(signal.SIGHUP)
     manager.expect("RELOADING=1")
     manager.expect("READY=1")
-    daemon.process.send_signal(signal.SIGTERM)
+    daemon.send_signal(signal.SIGTERM)
     manager.expect("STOPPING=1")
     check(daemon.process.wait(LIMIT) == 0)
 

@@ -5,8 +5,9 @@
 #ifndef SUPPORT_RUN_H
 #define SUPPORT_RUN_H
 
-#include <check.h>
 #include <cosched/cosched.h>
+
+#include <check.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <pthread.h>
@@ -43,7 +44,7 @@
 /* A count that is full size without a sanitizer. */
 #define RUN_SIZE(plain, asan, tsan) (RUN_TSAN ? (tsan) : RUN_ASAN ? (asan) : (plain))
 
-#define EXPECT(cond) ((cond) ? (void)0 : ck_abort_msg("%s:%d: %s", __FILE__, __LINE__, #cond))
+#define EXPECT(cond)    ((cond) ? (void)0 : ck_abort_msg("%s:%d: %s", __FILE__, __LINE__, #cond))
 #define EXPECT_EQ(a, b) run_expect_eq((int64_t)(a), (int64_t)(b), #a " == " #b, __FILE__, __LINE__)
 
 static inline void run_expect_eq(int64_t a, int64_t b, const char *text, const char *file, int line)
@@ -54,6 +55,7 @@ static inline void run_expect_eq(int64_t a, int64_t b, const char *text, const c
 }
 
 static const int run_workers[] = {0, 1, 2, 4, 8};
+
 enum { RUN_WORKERS = sizeof run_workers / sizeof run_workers[0] };
 
 static inline void run_left_nothing(void)
@@ -78,16 +80,19 @@ static inline void run_on(int workers, cosched_fn fn)
 }
 
 /* A test whose body runs as the MAIN task of a runtime; listed with EACH (all numbers of workers) or, for SCENARIO_ON, ONCE. */
-#define SCENARIO_ON(workers, name)                \
-    static void name##_body(void);                \
-    static int64_t name##_task(void *arg)         \
-    {                                             \
-        (void)arg;                                \
-        name##_body();                            \
-        return 0;                                 \
-    }                                             \
-    START_TEST(name) { run_on(workers, name##_task); } \
-    END_TEST                                      \
+#define SCENARIO_ON(workers, name)        \
+    static void name##_body(void);        \
+    static int64_t name##_task(void *arg) \
+    {                                     \
+        (void)arg;                        \
+        name##_body();                    \
+        return 0;                         \
+    }                                     \
+    START_TEST(name)                      \
+    {                                     \
+        run_on(workers, name##_task);     \
+    }                                     \
+    END_TEST                              \
     static void name##_body(void)
 #define SCENARIO(name) SCENARIO_ON(run_workers[_i], name)
 
@@ -95,8 +100,15 @@ struct run_test {
     const TTest *test;
     int rounds;
 };
-#define EACH(name) {name, RUN_WORKERS}
-#define ONCE(name) {name, 1}
+
+#define EACH(name)        \
+    {                     \
+        name, RUN_WORKERS \
+    }
+#define ONCE(name) \
+    {              \
+        name, 1    \
+    }
 
 static inline int run_suite(const char *name, const struct run_test *tests, size_t count)
 {
@@ -117,29 +129,29 @@ static inline int run_suite(const char *name, const struct run_test *tests, size
     return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
-#define RUN_MAIN(name, ...)                                          \
-    int main(void)                                                   \
-    {                                                                \
-        const struct run_test tests[] = {__VA_ARGS__};               \
+#define RUN_MAIN(name, ...)                                            \
+    int main(void)                                                     \
+    {                                                                  \
+        const struct run_test tests[] = {__VA_ARGS__};                 \
         return run_suite(name, tests, sizeof tests / sizeof tests[0]); \
     }
 
 /* --- words that most scenarios use ------------------------------------------------------------------------- */
 
 /* Waits for a condition that other tasks or threads bring about, without blocking this thread or choosing a time. */
-#define UNTIL(cond)           \
-    do {                      \
-        while (!(cond)) {     \
-            cosched_yield();  \
-        }                     \
+#define UNTIL(cond)          \
+    do {                     \
+        while (!(cond)) {    \
+            cosched_yield(); \
+        }                    \
     } while (0)
 
 /* The same for code that must keep its thread, or is no task. */
-#define UNTIL_SPIN(cond)      \
-    do {                      \
-        while (!(cond)) {     \
-            sched_yield();    \
-        }                     \
+#define UNTIL_SPIN(cond)   \
+    do {                   \
+        while (!(cond)) {  \
+            sched_yield(); \
+        }                  \
     } while (0)
 
 static inline const cosched_attr *run_at(cosched_affinity affinity)

@@ -1,0 +1,11 @@
+# Tests of lib/src/sched, sync and inspect: one file a source, or a group of them.
+foreach(noun task spawn join scope call hop event group channel blocking runtime worker mainloop stats current cpus timers)
+    cosched_lib_test(test_${noun})
+endforeach()
+
+# Depth depends on the size of frames: each optimisation has its own.
+foreach(level 0 2)
+    cosched_test(test_depth_o${level} SOURCES ${CMAKE_CURRENT_SOURCE_DIR}/test_depth.c LIBS cosched_static LABELS unit
+                 INCLUDES ${PROJECT_SOURCE_DIR}/lib/src)
+    target_compile_options(test_depth_o${level} PRIVATE -U_FORTIFY_SOURCE -O${level})
+endforeach()

@@ -1,0 +1,138 @@
+/* Workers: they find work wherever it is, sleep when there is none, and do not need each other. */
+#include "run.h"
+
+static atomic_int inside;
+
+/* Each keeps its worker until all are there: only if every worker found one does this end. */
+static int64_t barrier(void *arg)
+{
+    atomic_fetch_add(&inside, 1);
+    UNTIL_SPIN(inside == (int)(intptr_t)arg);
+    return 0;
+}
+
+SCENARIO(work_made_on_main_reaches_every_worker)
+{
+    intptr_t n = (intptr_t)run_stats().workers;
+    cosched_task t[8];
+    inside = 0;
+    for (int i = 0; i < n; i++) {
+        t[i] = run_spawn(barrier, (void *)n, COSCHED_WORKER);
+    }
+    for (int i = 0; i < n; i++) {
+        EXPECT_EQ(run_join(t[i]), 0);
+    }
+    EXPECT_EQ(inside, n);
+}
+
+static int64_t spawn_barriers(void *arg)
+{
+    intptr_t n = (intptr_t)arg;
+    cosched_task t[8];
+    inside = 0;
+    for (int i = 1; i < n; i++) {
+        t[i] = run_spawn(barrier, arg, COSCHED_WORKER);
+    }
+    barrier(arg); /* we keep ours: the others must be stolen from us */
+    for (int i = 1; i < n; i++) {
+        EXPECT_EQ(run_join(t[i]), 0);
+    }
+    return 0;
+}
+
+SCENARIO_ON(run_workers[_i + 1], work_made_on_a_worker_is_stolen_by_the_others)
+{
+    for (int i = 0; i < 20; i++) {
+        EXPECT_EQ(run_join(run_spawn(spawn_barriers, (void *)(intptr_t)run_stats().workers,
+                                     COSCHED_WORKER)),
+                  0);
+    }
+    EXPECT(run_stats().workers < 2 ||
+           run_stats().worker[0].steals + run_stats().worker[1].steals > 0);
+}
+
+struct post {
+    cosched_runtime *rt;
+    intptr_t workers;
+};
+
+static void *post_barriers(void *arg)
+{
+    const struct post *p = arg;
+    for (int i = 0; i < p->workers; i++) {
+        EXPECT_EQ(cosched_runtime_post(p->rt, COSCHED_WORKER, barrier, (void *)p->workers, 0), 0);
+    }
+    return NULL;
+}
+
+SCENARIO_ON(run_workers[_i + 1], work_posted_from_outside_reaches_every_worker)
+{
+    struct post p = {cosched_runtime_self(), (intptr_t)run_stats().workers};
+    for (int i = 0; i < 20; i++) {
+        inside = 0;
+        pthread_t t;
+        EXPECT_EQ(pthread_create(&t, NULL, post_barriers, &p), 0);
+        EXPECT_EQ(pthread_join(t, NULL), 0);
+        UNTIL(inside == p.workers);
+        UNTIL(run_stats().tasks_live == 1);
+    }
+}
+
+static int64_t pass_on(void *arg)
+{
+    cosched_event **e = arg;
+    EXPECT_EQ(cosched_event_wait(e[0], COSCHED_NEVER), 0);
+    cosched_event_set(e[1]);
+    return 0;
+}
+
+/* A single token among sleeping workers: each wake-up counts, none may be lost. */
+SCENARIO(a_token_goes_round_and_no_wake_up_is_lost)
+{
+    enum { N = 16 };
+
+    for (int round = 0; round < RUN_SIZE(200, 50, 30); round++) {
+        cosched_event ev[N + 1];
+        cosched_event *link[N][2];
+        cosched_task t[N];
+        for (int i = 0; i <= N; i++) {
+            cosched_event_init(&ev[i]);
+        }
+        for (int i = 0; i < N; i++) {
+            link[i][0] = &ev[i];
+            link[i][1] = &ev[i + 1];
+            t[i] = run_spawn(pass_on, link[i], (round + i) % 3 == 0 ? COSCHED_MAIN : COSCHED_WORKER);
+        }
+        cosched_event_set(&ev[0]);
+        EXPECT_EQ(cosched_event_wait(&ev[N], COSCHED_NEVER), 0);
+        for (int i = 0; i < N; i++) {
+            EXPECT_EQ(run_join(t[i]), 0);
+        }
+    }
+}
+
+static int64_t fib(void *arg)
+{
+    intptr_t n = (intptr_t)arg;
+    if (n < 2) {
+        return n;
+    }
+    cosched_task t = run_spawn(fib, (void *)(n - 1), COSCHED_INHERIT);
+    int64_t right = fib((void *)(n - 2));
+    return run_join(t) + right;
+}
+
+SCENARIO(a_fork_join_tree_adds_up_with_thieves_about)
+{
+    for (int i = 0; i < 3; i++) {
+        EXPECT_EQ(run_join(run_spawn(fib, (void *)(intptr_t)RUN_SIZE(22, 18, 15), COSCHED_WORKER)),
+                  RUN_SIZE(17711, 2584, 610));
+    }
+    EXPECT_EQ(run_stats().tasks_live, 1);
+}
+
+RUN_MAIN("worker", EACH(work_made_on_main_reaches_every_worker),
+         {work_made_on_a_worker_is_stolen_by_the_others, 4},
+         {work_posted_from_outside_reaches_every_worker, 4},
+         EACH(a_token_goes_round_and_no_wake_up_is_lost),
+         EACH(a_fork_join_tree_adds_up_with_thieves_about))
