@@ -60,8 +60,7 @@ static COS_SWITCHES void test_messages(void)
 {
     begin(echo_entry);
     for (uintptr_t i = 0; i < 1000000; i++) {
-        COS_ASSERT((uintptr_t)cos_context_switch_inline(&home, &fiber, (void *)(i * 3)) ==
-                   i * 3 + 1);
+        COS_ASSERT((uintptr_t)cos_context_switch_inline(&home, &fiber, (void *)(i * 3)) == i * 3 + 1);
     }
     COS_ASSERT(entry_frame % 16 == 0);
     COS_ASSERT(cos_context_switch(&home, &fiber, (void *)UINTPTR_MAX) == NULL);

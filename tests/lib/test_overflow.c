@@ -131,8 +131,7 @@ static void check_died_of_segv(int status)
 
 START_TEST(overflow_is_named_and_kills_as_before)
 {
-    static const enum cos_stack_guard guards[] = {COS_STACK_GUARD_UNKNOWN,
-                                                  COS_STACK_GUARD_MPROTECT};
+    static const enum cos_stack_guard guards[] = {COS_STACK_GUARD_UNKNOWN, COS_STACK_GUARD_MPROTECT};
 
     for (size_t i = 0; i < 2; i++) {
         ck_assert_int_eq(cos_stack_force_guard(guards[i]), 0);

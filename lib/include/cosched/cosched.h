@@ -15,7 +15,7 @@
  * -EPERM. Memory passed in is borrowed for the length of the call. Handles are values: copies name the same
  * task, and the first use consumes them all.
  *
- * Read in order: time, runtime, tasks, scopes, groups, channels, select, locks, events, looking in. Examples: tests/examples/.
+ * Read in order: time, runtime, tasks, scopes, tokens, groups, channels, select, locks, events, looking in. Examples: tests/examples/.
  */
 #ifndef COSCHED_H
 #define COSCHED_H
@@ -43,7 +43,11 @@ typedef struct cosched_runtime cosched_runtime; /* MAIN, workers, stacks, timers
 
 typedef struct {
     uint32_t index, generation;
-} cosched_task;                           /* a handle by value; {0, 0} is none */
+} cosched_task; /* a handle by value; {0, 0} is none */
+
+typedef struct {
+    uint32_t index, generation;
+} cosched_token; /* what cosched_after, _at or _every armed; {0, 0} is none */
 typedef struct cosched_chan cosched_chan; /* counted; the last unref frees */
 typedef int64_t (*cosched_fn)(void *arg); /* the body of a task */
 
@@ -154,6 +158,11 @@ COSCHED_API int cosched_spawn(cosched_task *out, cosched_fn fn, void *arg, const
  * be NULL), and only then the handle is consumed (*task becomes {0, 0}); -ETIMEDOUT; -ECANCELED (the waiter was);
  * -ESTALE (consumed before, detached, or never valid); -EDEADLK (itself); -EBUSY (another task awaits it). */
 COSCHED_API int cosched_await(cosched_task *task, int64_t *result, int64_t deadline);
+#define COSCHED_ANY_MAX 64
+/* Waits for the first of n tasks (1 … COSCHED_ANY_MAX) to end: its index, its result in *result (may be NULL), and only its
+ * handle is consumed; the others stay as they were. Entries {0, 0} are passed over, so that a loop may use one array until
+ * -ESTALE says that nothing is left. Otherwise as cosched_await; -ESTALE, -EDEADLK and -EBUSY speak of any one of them. */
+COSCHED_API int cosched_await_any(cosched_task *tasks, size_t n, int64_t *result, int64_t deadline);
 /* Lets it run on without anybody waiting, under the root scope. Consumes the handle; stale ones are ignored. */
 COSCHED_API void cosched_detach(cosched_task *task);
 /* Asks a task and all below it to end: any thread, idempotent, asynchronous; the handle stays valid. A task that has
@@ -194,26 +203,72 @@ COSCHED_API int cosched_scope_begin(cosched_scope *scope, int64_t deadline, unsi
  * this scope's own deadline had passed. */
 COSCHED_API bool cosched_scope_end(cosched_scope *scope);
 
+/* --- later, at, again: a token may outlive its task and the reverse --------------------------------- */
+
+/* What an interval does about times that passed while its last run still went on. */
+typedef enum {
+    COSCHED_SKIP,  /* drops them: on at the next t0 + k * interval */
+    COSCHED_BURST, /* makes up for each, back to back */
+    COSCHED_DELAY  /* runs once at once, and counts the intervals from then on */
+} cosched_overrun;
+
+/* One of these in the attr.flags of cosched_every says what it does after a negative result; without, it goes on. */
+enum {
+    COSCHED_STOP_ON_ERROR = 0x100, /* that was the last run */
+    COSCHED_BACK_OFF =
+        0x200 /* after n failures in a row the next run is 2^n intervals away, at most 64 */
+};
+
+/* Arm a run of fn(arg) under the root scope: once after a delay, once when the wall clock shows unix_ns (a clock that is set is
+ * noticed within a second), or now (t0) and again at each t0 + k * interval_ns (> 0). Runs of one token never overlap; each is a
+ * task of its own with what attr says (its timeout counts from the run's start; arg_size bytes of *arg are kept). MAIN's start
+ * in the order of their times. What is armed keeps the runtime alive as any detached task does; when that is stopped it ends
+ * without another run. *out is written before the first run; NULL: nobody will cancel it. 0, or errors as cosched_spawn. A run that
+ * finds no room for its task comes late; no memory for a stack is, as with any task, the end. */
+COSCHED_API int cosched_after(cosched_token *out, int64_t delay_ns, cosched_fn fn, void *arg,
+                              const cosched_attr *attr);
+COSCHED_API int cosched_at(cosched_token *out, int64_t unix_ns, cosched_fn fn, void *arg,
+                           const cosched_attr *attr);
+COSCHED_API int cosched_every(cosched_token *out, int64_t interval_ns, cosched_overrun overrun,
+                              cosched_fn fn, void *arg, const cosched_attr *attr);
+/* True: this call has seen to it that fn will not run (again); a run that goes on goes on. False: it has run, or has begun to
+ * (after, at), has ended, or was cancelled before. Exactly one of many callers gets true. Any thread, any time, also when the
+ * runtime is gone. */
+COSCHED_API bool cosched_token_cancel(const cosched_token *token);
+
 /* --- groups: no child outlives the block that opened it --------------------------------------------- */
 
 typedef enum {
     COSCHED_FAIL_FAST, /* the first child with a negative result cancels the rest; join returns that result */
-    COSCHED_COLLECT /* all run to their end; join returns how many had a negative result */
+    COSCHED_COLLECT, /* all run to their end; join returns how many had a negative result */
+    COSCHED_RACE, /* the first child to end cancels the rest; join returns its result, whatever it is */
+    COSCHED_FIRST_N, /* the first_n-th result that is not negative cancels the rest; join returns how many there
+                        * were, first_n at most */
+    COSCHED_SUPERVISE /* a child with a negative result is run again, until it succeeds or this happens too often: then
+                        * the rest is cancelled and join returns that result */
 } cosched_policy;
+
+#define COSCHED_RESTARTS_MAX 1024 /* of a group with a restart_window_ns */
 
 typedef struct {
     size_t struct_size;
     cosched_policy policy;
+    uint32_t max_parallel; /* so many children run at a time, the others wait their turn in order; 0: no limit */
+    uint32_t first_n;      /* FIRST_N: at least 1 */
+    uint32_t restarts_max; /* SUPERVISE: of all its children together, within the window; 0: no limit */
+    int64_t restart_window_ns; /* 0: for as long as the group lives */
+    int64_t backoff_ns;        /* SUPERVISE: the pause before each restart */
 } cosched_group_attr;
 
 typedef struct {
     void *private_[32];
 } cosched_group; /* on your stack, from init to join */
 
-COSCHED_API int cosched_group_init(cosched_group *g,
-                                   const cosched_group_attr *attr); /* attr NULL: FAIL_FAST */
+/* attr NULL: FAIL_FAST. 0, -EINVAL, -ENOMEM (SUPERVISE). */
+COSCHED_API int cosched_group_init(cosched_group *g, const cosched_group_attr *attr);
 /* A child of the group. Only the task that called init spawns into it. Never suspends. Errors as cosched_spawn;
- * -ECANCELED when the group is cancelled already (fn does not run). */
+ * -ECANCELED when the group is cancelled or decided already (fn does not run). A child that waits for its turn when the group is
+ * cancelled still has it, as any task that was cancelled before its start. With SUPERVISE a copied arg is the same for each run. */
 COSCHED_API int cosched_group_spawn(cosched_group *g, cosched_fn fn, void *arg,
                                     const cosched_attr *attr);
 COSCHED_API void cosched_group_cancel(cosched_group *g); /* any thread, while the group lives */

@@ -32,12 +32,10 @@ struct cos_context {
     void *sp;
 #if defined(__x86_64__)
     void *pc; /* where to go on: the plain form's restore code, or a label of the inline form */
-    void *
-        bp; /* by hand, because gcc refuses rbp as a clobber; the entry function until the first switch */
+    void *bp; /* by hand, because gcc refuses rbp as a clobber; the entry function until the first switch */
 #endif
 #if COS_ASAN
-    const void
-        *stack_lo; /* bounds of the stack it stands on; cos_context_call changes them for a while */
+    const void *stack_lo; /* bounds of the stack it stands on; cos_context_call changes them for a while */
     size_t stack_bytes;
 #endif
 #if COS_TSAN

@@ -497,10 +497,10 @@ void cos_stack_stats(struct cos_stack_stats *out)
     cos_lock_release(&depot.lock);
 }
 
-void cos_stack_set_cap(size_t cap)
+void cos_stack_set_cap(size_t slots_max)
 {
     cos_lock_acquire(&depot.lock);
-    cos_stack_slab_set_cap(cap);
+    cos_stack_slab_set_cap(slots_max);
     cos_lock_release(&depot.lock);
 }
 

@@ -58,8 +58,7 @@ struct cos_stack_stats {
 };
 
 void cos_stack_cache_init(struct cos_stack_cache *cache);
-void cos_stack_cache_fini(
-    struct cos_stack_cache *cache); /* gives all to the depot; zeroed is fine */
+void cos_stack_cache_fini(struct cos_stack_cache *cache); /* gives all to the depot; zeroed is fine */
 void cos_stack_cache_flush(
     struct cos_stack_cache *cache); /* same, the cache stays usable: before a long sleep */
 

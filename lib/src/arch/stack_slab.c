@@ -220,9 +220,9 @@ size_t cos_stack_slab_bytes(void)
     return bytes_mapped;
 }
 
-void cos_stack_slab_set_cap(size_t cap)
+void cos_stack_slab_set_cap(size_t slots_max)
 {
-    slots_cap = cap;
+    slots_cap = slots_max;
 }
 
 void cos_stack_slab_force_guard(enum cos_stack_guard guard)

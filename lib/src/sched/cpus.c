@@ -2,13 +2,15 @@
 #include "sched/cpus.h"
 
 #include <sched.h>
+#include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* The quota of the cgroup this process is in: cpu.max holds "max PERIOD" or "QUOTA PERIOD". INT32_MAX: none. */
 static int32_t quota_cpus(void)
 {
-    char line[512], path[600], quota[32];
+    char line[512], path[600];
     FILE *f = fopen("/proc/self/cgroup", "re");
     if (f == NULL) {
         return INT32_MAX;
@@ -25,11 +27,15 @@ static int32_t quota_cpus(void)
     if (f == NULL) {
         return INT32_MAX;
     }
-    long period = 0;
-    int n = fscanf(f, "%31s %ld", quota, &period);
+    bool read = fgets(line, sizeof line, f) != NULL;
     fclose(f);
-    long q = 0;
-    if (n != 2 || period <= 0 || sscanf(quota, "%ld", &q) != 1 || q <= 0) {
+    if (!read) {
+        return INT32_MAX;
+    }
+    char *end; /* "max" is no number: 0 */
+    long long q = strtoll(line, &end, 10);
+    long long period = strtoll(end, NULL, 10);
+    if (q <= 0 || period <= 0 || q / period >= INT32_MAX) {
         return INT32_MAX;
     }
     return (int32_t)((q + period - 1) / period);

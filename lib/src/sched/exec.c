@@ -9,6 +9,7 @@
 #include "sched/finish.h"
 #include "sched/park.h"
 #include "sched/runtime.h"
+#include "sched/spawn.h"
 
 int cos_exec_init(struct cos_exec *e, struct cosched_runtime *rt, enum cos_exec_kind kind,
                   uint32_t id)
@@ -131,14 +132,16 @@ void cos_submit(struct cos_exec *e, struct cos_task *t)
     const struct cos_fiber *f = t->fiber;
     uint8_t affinity = f != NULL ? f->affinity : t->affinity;
     if (affinity == COSCHED_BLOCKING) {
-        if (e == f->home) {
+        COS_ASSERT(f != NULL && f->home != NULL &&
+                   "its first run needs no submission: it comes with its thread");
+        if (e != NULL && e == f->home) {
             push_ready(e, t);
-            return;
+        } else {
+            submit_inbox(f->home, t);
         }
-        submit_inbox(f->home, t); /* its first run needs no submission: it comes with its thread */
     } else if (!cos_runs_on_main(rt, affinity)) {
         submit_worker(rt, e, t);
-    } else if (e == rt->main) {
+    } else if (e != NULL && e->kind == COS_EXEC_MAIN) {
         push_ready(e, t);
     } else {
         submit_inbox(rt->main, t);
@@ -180,12 +183,7 @@ static uint32_t take_local(struct cos_exec *e)
         e->next = 0;
         return index;
     }
-    switch (e->kind) {
-    case COS_EXEC_WORKER: return cos_deque_take_top_owner(&e->deque);
-    case COS_EXEC_MAIN:
-    case COS_EXEC_OWN: return cos_deque_take_top_owner(&e->deque);
-    }
-    COS_UNREACHABLE();
+    return cos_deque_take_top_owner(&e->deque);
 }
 
 /* An entry is the only right to start or resume. NULL: it was a hop that had been withdrawn, or no stack could be had. */
@@ -207,6 +205,9 @@ static struct cos_fiber *resolve(struct cos_exec *e, struct cos_task *t)
     }
     struct cos_fiber *f = cos_fiber_create(e, t);
     if (f == NULL) {
+        if ((t->flags & COS_TASK_ARMED) != 0) {
+            cos_task_unarm(t);
+        }
         cos_task_complete(e, t, -ENOMEM);
         e->own_done = true; /* of an own thread: there is nothing else to wait for */
         return NULL;

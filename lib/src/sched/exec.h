@@ -10,6 +10,7 @@
 #include "queue/inbox.h"
 #include "sched/current.h"
 #include "sched/fiber.h"
+#include "sched/spin.h"
 #include "sched/timers.h"
 
 #define COS_EXEC_BUDGET \
@@ -46,6 +47,7 @@ struct cos_exec {
                              * own thread's may not: what only that thread may run */
     struct cos_inbox inbox; /* MAIN and own threads: from other threads */
     struct cos_timers timers;
+    struct cos_spin spin;
     COS_ATOMIC(uint32_t) bell; /* own threads: futex word, 1 once something came in */
     bool own_done;             /* own threads: the task has ended */
     int64_t awake_since;       /* workers: for busy_ns */

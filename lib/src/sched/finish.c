@@ -11,6 +11,7 @@
 #include "sched/park.h"
 #include "sched/runtime.h"
 #include "sched/scopes.h"
+#include "sched/spawn.h"
 
 /* --- the children that a task has open ----------------------------------------------------------------- */
 
@@ -94,7 +95,8 @@ static void close_kid(struct cos_fiber *f, struct cos_task *self, struct cos_tas
         case COS_JOIN_DETACHED_LISTED:
             /* Unlisted first: once it is DETACHED its block may go at any moment. */
             cos_kids_remove(self, kid);
-            cos_scope_release(cos_exec_current(), cos_scope_move(&kid->scope, &cos_runtime()->root));
+            cos_scope_release(cos_exec_current(),
+                              cos_scope_move(&kid->scope, &self->scope, &cos_runtime()->root));
             if (cos_atomic_cas(&kid->join, &j, cos_join(generation, COS_JOIN_DETACHED), acq_rel,
                                acquire)) {
                 return;
@@ -166,7 +168,10 @@ void cos_task_run(struct cos_exec *e, struct cos_fiber *f, struct cos_task *t)
     f->pinned = (t->flags & COSCHED_PINNED) != 0;
     void *arg = t->arg;
     int64_t timeout_ns = 0;
-    if ((t->flags & (COS_TASK_ARG_COPY | COS_TASK_TIMEOUT)) != 0) {
+    if ((t->flags & (COS_TASK_ARG_COPY | COS_TASK_TIMEOUT | COS_TASK_ARMED)) != 0) {
+        if ((t->flags & COS_TASK_ARMED) != 0) {
+            cos_task_unarm(t);
+        }
         if ((t->flags & COS_TASK_ARG_COPY) != 0) {
             arg = memcpy(f->arg, t->arg_copy, sizeof f->arg);
         }

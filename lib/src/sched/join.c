@@ -54,6 +54,43 @@ int cos_join_wait(struct cos_fiber *f, struct cos_task *t, uint32_t generation, 
     }
 }
 
+int cos_join_enlist(struct cos_fiber *f, struct cos_task *t, uint32_t generation)
+{
+    uint32_t self = f->base->index;
+    uint64_t j = cos_join(generation, COS_JOIN_NONE);
+    /* acq_rel: pairs with the CAS in cos_task_complete; publishes joining and the wait word. */
+    if (cos_atomic_cas(&t->join, &j, cos_join(generation, self), acq_rel, acquire)) {
+        return 0;
+    }
+    if (cos_join_generation(j) != generation) {
+        return -ESTALE;
+    }
+    switch (cos_join_who(j)) {
+    case COS_JOIN_DONE: return 1;
+    case COS_JOIN_DETACHED:
+    case COS_JOIN_DETACHED_LISTED:
+    case COS_JOIN_ZOMBIE: return -ESTALE;
+    default: return cos_join_who(j) == self ? 0 : -EBUSY; /* our own name: it was given twice */
+    }
+}
+
+void cos_join_withdraw(struct cos_fiber *f, struct cos_task *t, uint32_t generation)
+{
+    uint64_t j = cos_join(generation, f->base->index);
+    /* acq_rel as in cos_join_wait; failure: it has ended, or our name never was there. */
+    (void)cos_atomic_cas(&t->join, &j, cos_join(generation, COS_JOIN_NONE), acq_rel, relaxed);
+}
+
+bool cos_join_of_itself(const struct cos_fiber *f, const struct cos_task *t)
+{
+    for (const struct cos_frame *frame = f->frames; frame != NULL; frame = frame->outer) {
+        if (frame->task == t) {
+            return true;
+        }
+    }
+    return t == f->current;
+}
+
 int cos_join_consume(struct cos_exec *e, struct cos_task *self, struct cos_task *t,
                      uint32_t generation)
 {
@@ -82,9 +119,11 @@ void cos_join_wake(struct cos_exec *e, uint32_t waiter, cosched_task ended)
 {
     struct cos_task *w = cos_task_at(waiter);
     /* acquire: pairs with the release in cos_wait_begin. If this is a later wait than the one that joined us, then
-     * joining was cleared before it began, and we see that. */
+     * joining was cleared before it began, and we see that. One exception: that later wait may be for several tasks again
+     * (COS_JOINING_ANY), and then our wake-up is one too many, which such a wait puts up with. */
     uint64_t word = cos_atomic_load(&w->wait.word, acquire);
-    if (cos_atomic_load(&w->joining, relaxed) != key(ended)) {
+    uint64_t joining = cos_atomic_load(&w->joining, relaxed);
+    if (joining != key(ended) && joining != COS_JOINING_ANY) {
         return;
     }
     if (cos_wait_claim(&w->wait, cos_wait_word_seq(word), COS_WOKEN) == COS_CLAIM_SUBMIT) {

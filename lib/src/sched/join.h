@@ -10,6 +10,13 @@ int cos_join_wait(struct cos_fiber *f, struct cos_task *t, uint32_t generation, 
 /* The handle of an ended task is used up: its block is free, or its parent will free it. -ESTALE: somebody was faster. */
 int cos_join_consume(struct cos_exec *e, struct cos_task *self, struct cos_task *t,
                      uint32_t generation);
+/* For who waits for several: puts f's name into the join word, which an end exchanges for DONE and a wake. 0; 1: t has ended
+ * already; -ESTALE; -EBUSY: another task awaits it. Before the first one `joining` says COS_JOINING_ANY and the wait has begun. */
+int cos_join_enlist(struct cos_fiber *f, struct cos_task *t, uint32_t generation);
+/* Takes it out again, if it is there. */
+void cos_join_withdraw(struct cos_fiber *f, struct cos_task *t, uint32_t generation);
+/* Is t one of the tasks that run, inline, on f's very stack? They cannot end before f's current task does. */
+bool cos_join_of_itself(const struct cos_fiber *f, const struct cos_task *t);
 /* Wakes the waiter of t, which has just become DONE. t may be gone already. */
 void cos_join_wake(struct cos_exec *e, uint32_t waiter, cosched_task ended);
 #endif

@@ -119,6 +119,23 @@ static void arm_timer(struct cosched_runtime *rt)
     uv_timer_start(&u->timer, on_timer, ms > 0 ? (uint64_t)ms : 0, 0);
 }
 
+/* Before a poll that would sleep: results of hops often come within microseconds. True: something came. */
+static bool spin(struct cosched_runtime *rt)
+{
+    struct cos_exec *e = rt->main;
+    if (!rt->may_spin || rt->workers == 0 || !cos_spin_may(&e->spin)) {
+        return false;
+    }
+    int64_t end = cos_clock_now() + COS_SPIN_NS;
+    while (cos_inbox_empty(&e->inbox) && cos_clock_now() < end) {
+        cos_relax();
+        cos_relax();
+    }
+    bool paid = !cos_inbox_empty(&e->inbox);
+    cos_spin_result(&e->spin, paid);
+    return paid;
+}
+
 /* The pump, before each poll. Announces that MAIN sleeps only when nothing is left to do. */
 static void on_prepare(uv_prepare_t *prepare)
 {
@@ -131,6 +148,9 @@ static void on_prepare(uv_prepare_t *prepare)
     COS_COUNT(rt->main, polls);
     bool more = cos_mainloop_pump(rt, TURN_NS);
     hold_loop(rt);
+    if (!more && spin(rt)) {
+        more = cos_mainloop_pump(rt, TURN_NS);
+    }
     if (!more) {
         cos_doorbell_announce(&rt->bell);
         more = !cos_inbox_empty(&rt->main->inbox);

@@ -152,6 +152,7 @@ static int init_parts(struct cosched_runtime *rt, const cosched_config *c)
 {
     rt->workers = (uint32_t)c->workers;
     rt->flags = c->flags;
+    rt->may_spin = cos_effective_cpus() > 1;
     rt->stack_bytes = c->stack_size != 0 ? cos_stack_bytes_for(c->stack_size) : (size_t)64 * 1024;
     cos_tasks_limit(c->tasks_max != 0 ? c->tasks_max : cos_tasks_capacity());
     cos_scope_init(&rt->root, NULL, 0);

@@ -17,6 +17,7 @@ struct cosched_runtime {
     uint32_t workers;   /* const after create, like the next four */
     size_t stack_bytes; /* what cos_stack_get is asked for by default */
     uint32_t flags;
+    bool may_spin; /* const: more than one CPU */
     bool host_loop;
     struct cos_exec *main;                 /* owned */
     struct cos_exec *execs[COS_EXECS_MAX]; /* owned; MAIN, workers, then own threads (blocking.c's lock) */
@@ -48,7 +49,7 @@ void cos_roots_add(struct cosched_runtime *rt);
 void cos_roots_remove(struct cosched_runtime *rt);
 
 /* worker.c: the thread function; MAIN's steal is not needed: workers steal from MAIN. */
-void *cos_worker_main(void *exec);
+void *cos_worker_main(void *arg);
 /* A timer was armed on e: if it is due before any sleeper would look, one is woken to look earlier. */
 void cos_worker_watch(struct cos_exec *e, int64_t deadline);
 

@@ -88,11 +88,18 @@ struct cos_scope *cos_scope_unlink(struct cos_scope *s)
     return p;
 }
 
-struct cos_scope *cos_scope_move(struct cos_scope *s, struct cos_scope *root)
+struct cos_scope *cos_scope_move(struct cos_scope *s, struct cos_scope *own, struct cos_scope *root)
 {
+    struct cos_scope *p = cos_atomic_load(&s->parent, acquire);
+    if (p == NULL || p == root) { /* it has ended, or an earlier attempt moved it */
+        return NULL;
+    }
+    /* The parent is the caller's own scope, or a block inside it, and blocks are linked. Once a scope is linked nobody who
+     * holds its lock goes upward, so it may be taken below root. */
+    cos_scope_link(own);
     cos_lock_acquire(&root->lock);
-    struct cos_scope *p = lock_parent(s);
-    if (p == NULL) { /* it has ended */
+    p = lock_parent(s);
+    if (p == NULL) { /* it has ended meanwhile */
         cos_lock_release(&root->lock);
         return NULL;
     }

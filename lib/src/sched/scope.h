@@ -59,9 +59,10 @@ static inline void cos_scope_init(struct cos_scope *s, struct cos_scope *parent,
 void cos_scope_link(struct cos_scope *s);
 /* The end of a scope without linked children. Returns the parent it had, for cos_scope_release. */
 struct cos_scope *cos_scope_unlink(struct cos_scope *s);
-/* Gives a scope another parent (detach). Returns the old one, for cos_scope_release; NULL: it has ended meanwhile. The
- * caller holds a right that keeps its memory. */
-struct cos_scope *cos_scope_move(struct cos_scope *s, struct cos_scope *to);
+/* Hangs a scope below the root (detach); own: the scope of the calling task, in or below which it hangs. Returns the old
+ * parent, for cos_scope_release; NULL: it has ended meanwhile, or hangs there already. The caller holds a right that
+ * keeps its memory. */
+struct cos_scope *cos_scope_move(struct cos_scope *s, struct cos_scope *own, struct cos_scope *root);
 
 /* Cancels s and everything linked below it that no shield protects; wakes whoever waits there. Any thread. */
 void cos_scope_cancel(struct cos_scope *s, uint32_t why);        /* why: 0 or COS_SCOPE_EXPIRED */

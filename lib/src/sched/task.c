@@ -176,7 +176,8 @@ void cos_task_free(struct cos_task_cache *cache, struct cos_task *t)
  * sees the new generation. So a cancel never reaches the next task of this block. */
 static void wait_for_cancelers(struct cos_task *t)
 {
-    if (COS_UNLIKELY(cos_atomic_load(&t->scope.lock.word, relaxed) != COS_LOCK_FREE)) {
+    /* acquire: pairs with the release in cos_lock_release; what a canceler that has just left read is read. */
+    if (COS_UNLIKELY(cos_atomic_load(&t->scope.lock.word, acquire) != COS_LOCK_FREE)) {
         cos_lock_acquire(&t->scope.lock);
         cos_lock_release(&t->scope.lock);
     }

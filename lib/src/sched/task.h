@@ -33,10 +33,14 @@
 
 enum cos_task_kind { COS_TASK_FREE, COS_TASK_BODY, COS_TASK_SCOPE, COS_TASK_HOP };
 
-enum {                            /* internal flags beside COSCHED_PINNED … */
-       COS_TASK_TIMEOUT = 0x8000, /* `joining` holds a timeout in ns until the start */
-       COS_TASK_ARG_COPY = 0x4000 /* arg_copy holds the argument until the start */
+enum {                             /* internal flags beside COSCHED_PINNED … */
+       COS_TASK_TIMEOUT = 0x8000,  /* `joining` holds a timeout in ns until the start */
+       COS_TASK_ARG_COPY = 0x4000, /* arg_copy holds the argument until the start */
+       COS_TASK_ARMED =
+           0x2000 /* cos_task_start_at: until its start it waits, without a stack; `joining` names the wheel */
 };
+
+#define COS_JOINING_ANY UINT64_MAX /* in `joining`: it awaits several tasks; never the key of one */
 
 struct cos_fiber;
 struct cos_exec;
@@ -61,7 +65,7 @@ struct cos_task {
     const char *name;        /* borrowed: static storage */
     struct cos_group *group; /* borrowed: outlives its children */
     COS_ATOMIC(uint64_t)
-    joining; /* handle of the task this one awaits, 0 none; before the start: timeout_ns */
+    joining; /* handle of the task this one awaits, 0 none; before the start: timeout_ns, or 1 + executor of the wheel */
 
     union {
         struct cos_inbox_node inbox; /* in an inbox, or */

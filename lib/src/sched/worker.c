@@ -46,6 +46,36 @@ static uint32_t scan(struct cos_exec *e)
     return index;
 }
 
+/* Cheap looks at what scan would find. */
+static bool work_in_sight(const struct cos_exec *e)
+{
+    const struct cosched_runtime *rt = e->rt;
+    bool seen = cos_injector_depth(&rt->injector) != 0;
+    for (uint32_t i = 1; i <= rt->workers && !seen; i++) {
+        seen = cos_deque_size(&rt->execs[i]->deque) > 0;
+    }
+    return seen;
+}
+
+/* As a searcher, whom nobody needs to wake. */
+static uint32_t spin(struct cos_exec *e)
+{
+    uint32_t index = 0;
+    if (!e->rt->may_spin || !cos_spin_may(&e->spin)) {
+        return 0;
+    }
+    int64_t end = cos_clock_now() + COS_SPIN_NS;
+    do {
+        cos_relax();
+        cos_relax();
+        if (work_in_sight(e)) {
+            index = scan(e);
+        }
+    } while (index == 0 && cos_clock_now() < end);
+    cos_spin_result(&e->spin, index != 0);
+    return index;
+}
+
 static void count_busy(struct cos_exec *e, int64_t now)
 {
     uint64_t busy = cos_atomic_load(&e->count.busy_ns, relaxed) + (uint64_t)(now - e->awake_since);
@@ -143,7 +173,8 @@ static uint32_t find_work(struct cos_exec *e)
         index = cos_deque_take_top_owner(&e->deque);
     }
     if (index == 0 && cos_parker_search_begin(p)) {
-        index = found(e, scan(e));
+        index = scan(e);
+        index = found(e, index != 0 ? index : spin(e));
     }
     return index != 0 ? index : park(e);
 }

@@ -7,17 +7,6 @@
 #include "sched/join.h"
 #include "sched/park.h"
 
-/* Is t one of the tasks that run, inline, on this very stack? They cannot end before we do. */
-static bool waits_for_itself(const struct cos_fiber *f, const struct cos_task *t)
-{
-    for (const struct cos_frame *frame = f->frames; frame != NULL; frame = frame->outer) {
-        if (frame->task == t) {
-            return true;
-        }
-    }
-    return t == f->current;
-}
-
 /* The newest entry of our own queue is t: it is ours now, if t has not started. Otherwise it was the right to resume t, which
  * somebody here has just woken, and goes back. */
 static bool claim(struct cos_exec *e, struct cos_task *t)
@@ -43,7 +32,7 @@ static bool may_run_inline(const struct cos_fiber *f, const struct cos_task *t, 
 static int await_parked(struct cos_fiber *f, struct cos_task *t, uint32_t generation,
                         int64_t *value, int64_t deadline)
 {
-    if (waits_for_itself(f, t)) {
+    if (cos_join_of_itself(f, t)) {
         return cos_task_handle(t).generation == generation ? -EDEADLK : -ESTALE;
     }
     int rc = cos_join_wait(f, t, generation, deadline, 0);

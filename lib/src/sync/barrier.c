@@ -2,6 +2,8 @@
  * exactly the cells in line; one whose time is up but that is still in line when the last arrives has arrived. */
 #include <cosched/cosched.h>
 
+#include <string.h>
+
 #include "sync/line.h"
 
 struct barrier {
@@ -21,7 +23,7 @@ static struct barrier *barrier_of(cosched_barrier *b)
 
 int cosched_barrier_init(cosched_barrier *public, uint32_t n)
 {
-    *public = (cosched_barrier){{NULL}};
+    memset(public, 0, sizeof *public);
     barrier_of(public)->parties = n;
     return n > 0 ? 0 : -EINVAL;
 }

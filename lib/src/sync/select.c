@@ -154,14 +154,18 @@ static __attribute__((noinline)) int choose_of_few(struct choice *all, int64_t d
 {
     struct cos_cell cells[FEW];
     all->cells = cells;
-    return choose(all, deadline);
+    int won = choose(all, deadline);
+    all->cells = NULL;
+    return won;
 }
 
 static __attribute__((noinline)) int choose_of_many(struct choice *all, int64_t deadline)
 {
     struct cos_cell cells[CASES_MAX];
     all->cells = cells;
-    return choose(all, deadline);
+    int won = choose(all, deadline);
+    all->cells = NULL;
+    return won;
 }
 
 int cosched_select(cosched_case *cases, size_t n, int64_t deadline)

@@ -4,6 +4,8 @@
  * because the releaser has let go of it. */
 #include <cosched/cosched.h>
 
+#include <string.h>
+
 #include "sync/line.h"
 
 struct sem {
@@ -21,7 +23,7 @@ static struct sem *sem_of(cosched_sem *s)
 
 void cosched_sem_init(cosched_sem *public, uint32_t n)
 {
-    *public = (cosched_sem){{NULL}};
+    memset(public, 0, sizeof *public);
     sem_of(public)->count = n;
 }
 

@@ -1,0 +1,306 @@
+/* cosched_after, _at, _every and their tokens.
+ *
+ * Each is a detached task that has not started: it waits in a wheel, without a stack, until its time (cos_task_start_at). A
+ * token is the handle of that task; its control block is type-stable, so a token may be used for ever, on any thread. Runs
+ * are children of the task (repeat.h). Drawing of `state`:
+ *
+ *     ARMED ── its time (its task) ──▶ RUNNING ── end of a run (its task) ──▶ ARMED …
+ *       └── cancel ──▶ STOPPED ◀── cancel, interval only ──┘
+ *
+ * The record goes when the task has ended, after its generation has: who holds the lock of its scope and has seen the
+ * generation may use the record. */
+#include "sync/later.h"
+
+#include <errno.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "sched/runtime.h"
+#include "sched/scopes.h"
+#include "sched/spawn.h"
+#include "sync/repeat.h"
+
+#define INTERVAL_FLAGS ((uint32_t)(COSCHED_STOP_ON_ERROR | COSCHED_BACK_OFF))
+#define RETRY_NS_MAX   COS_NS_PER_S
+#define STEPS_LOG2_MAX 6U
+
+enum state { ARMED, RUNNING, STOPPED };
+
+struct later {
+    struct cos_group link;      /* first: told by cos_task_complete */
+    struct cosched_runtime *rt; /* const, like all but the state */
+    COS_ATOMIC(uint32_t)
+    state;            /* enum state; acq_rel: a cancel that stops it sees what the last run did */
+    int64_t when;     /* at: wall clock; every: its first run; after: unused */
+    int64_t interval; /* every; else 0 */
+    cosched_overrun overrun;
+    uint32_t flags; /* COSCHED_STOP_ON_ERROR, COSCHED_BACK_OFF */
+    struct cos_repeat run;
+};
+
+/* --- when ------------------------------------------------------------------------------------------------- */
+
+static COS_ATOMIC(int64_t) wall_shift; /* tests; relaxed, a number by itself */
+
+void cos_later_shift_wall(int64_t ns)
+{
+    cos_atomic_store(&wall_shift, ns, relaxed);
+}
+
+int64_t cos_later_wall(void)
+{
+    struct timespec ts;
+    clock_gettime(CLOCK_REALTIME, &ts);
+    return (int64_t)ts.tv_sec * COS_NS_PER_S + ts.tv_nsec + cos_atomic_load(&wall_shift, relaxed);
+}
+
+int64_t cos_later_look(int64_t at_ns, int64_t wall_now, int64_t now)
+{
+    int64_t left;
+    if (at_ns <= wall_now) {
+        return COSCHED_NOW;
+    }
+    if (__builtin_sub_overflow(at_ns, wall_now, &left) || left > COS_NS_PER_S) {
+        /* Whole seconds, so that all who watch look at once. */
+        return (now / COS_NS_PER_S + 1) * COS_NS_PER_S;
+    }
+    return cos_clock_add(now, left);
+}
+
+int64_t cos_later_next(int64_t planned, int64_t interval_ns, int64_t steps, cosched_overrun overrun,
+                       int64_t now)
+{
+    int64_t ahead;
+    if (__builtin_mul_overflow(interval_ns, steps, &ahead)) {
+        return COSCHED_NEVER;
+    }
+    int64_t next = cos_clock_add(planned, ahead);
+    if (next >= now) {
+        return next;
+    }
+    switch (overrun) {
+    case COSCHED_BURST: return next;
+    case COSCHED_DELAY: return now;
+    case COSCHED_SKIP:
+        return cos_clock_add(next, ((now - next - 1) / interval_ns + 1) * interval_ns);
+    }
+    COS_UNREACHABLE();
+}
+
+int64_t cos_later_steps(uint32_t failures)
+{
+    return INT64_C(1) << (failures < STEPS_LOG2_MAX ? failures : STEPS_LOG2_MAX);
+}
+
+/* --- the task --------------------------------------------------------------------------------------------- */
+
+static bool move(struct later *l, enum state from, enum state to)
+{
+    uint32_t seen = from;
+    return cos_atomic_cas(&l->state, &seen, to, acq_rel, relaxed);
+}
+
+/* One run, as soon as there is room for a task. 0 and its result, RUNNING still; -ECANCELED: no run. */
+static int run_once(struct later *l, int64_t *result)
+{
+    for (int64_t pause = COS_NS_PER_MS;; pause *= 2) {
+        if (cosched_cancelled() || !move(l, ARMED, RUNNING)) {
+            return -ECANCELED;
+        }
+        if (cos_repeat_run(&l->run, result) == 0) {
+            return 0;
+        }
+        if (!move(l, RUNNING, ARMED)) {
+            return -ECANCELED;
+        }
+        pause = pause < RETRY_NS_MAX ? pause : RETRY_NS_MAX;
+        cosched_sleep_until(cosched_in_ns(pause)); /* cancelled: found above */
+    }
+}
+
+static int64_t after_body(void *arg)
+{
+    int64_t result = 0;
+    int rc = run_once(arg, &result);
+    return rc < 0 ? rc : result;
+}
+
+static int64_t at_body(void *arg)
+{
+    const struct later *l = arg;
+    int64_t look;
+    while ((look = cos_later_look(l->when, cos_later_wall(), cos_clock_now())) != COSCHED_NOW) {
+        if (cosched_sleep_until(look) < 0) {
+            return -ECANCELED;
+        }
+    }
+    return after_body(arg);
+}
+
+static int64_t every_body(void *arg)
+{
+    struct later *l = arg;
+    uint32_t failures = 0;
+    for (int64_t planned = l->when;;) {
+        int64_t result = 0;
+        int rc = cosched_sleep_until(planned);
+        rc = rc < 0 ? rc : run_once(l, &result);
+        if (rc < 0) {
+            return rc;
+        }
+        failures = result < 0 ? failures + (failures < STEPS_LOG2_MAX) : 0;
+        bool stop = result < 0 && (l->flags & COSCHED_STOP_ON_ERROR) != 0;
+        if (stop || !move(l, RUNNING, ARMED)) {
+            return result;
+        }
+        int64_t steps = (l->flags & COSCHED_BACK_OFF) != 0 ? cos_later_steps(failures) : 1;
+        planned = cos_later_next(planned, l->interval, steps, l->overrun, cos_clock_now());
+    }
+}
+
+/* Its task has ended and its handle is stale. */
+static void later_done(struct cos_group *link, int64_t result)
+{
+    (void)result;
+    struct later *l = COS_CONTAINER_OF(link, struct later, link);
+    struct cosched_runtime *rt = l->rt;
+    cos_free(l);
+    cos_roots_remove(rt);
+}
+
+/* --- making and stopping ------------------------------------------------------------------------------------ */
+
+/* As cos_repeat_init, but for the flags that only an interval has. */
+static int read_run(struct later *l, cosched_fn fn, const void *arg, const cosched_attr *given)
+{
+    cosched_attr a = {.struct_size = sizeof a};
+    if (given != NULL) {
+        if (given->struct_size == 0 || given->struct_size > sizeof a) {
+            return -EINVAL;
+        }
+        memcpy(&a, given, given->struct_size);
+        a.struct_size = sizeof a;
+    }
+    if (l->interval > 0) {
+        l->flags = a.flags & INTERVAL_FLAGS;
+        a.flags &= ~INTERVAL_FLAGS;
+    }
+    return l->flags == INTERVAL_FLAGS ? -EINVAL : cos_repeat_init(&l->run, fn, arg, &a);
+}
+
+static int make_task(struct cos_task **out, struct cos_exec *e, const struct cos_fiber *f,
+                     struct later *l, cosched_fn body)
+{
+    cosched_attr host = cos_repeat_host(&l->run);
+    uint8_t inherit = f->affinity == COSCHED_BLOCKING ? COSCHED_WORKER : f->affinity;
+    int rc = cos_task_make(out, e, &e->rt->root, inherit, body, l, &host);
+    if (rc == 0) {
+        struct cos_task *t = *out;
+        t->group = &l->link;
+        uint32_t generation = cos_task_handle(t).generation;
+        /* relaxed: nobody has the handle yet. */
+        cos_atomic_store(&t->join, cos_join(generation, COS_JOIN_DETACHED), relaxed);
+    }
+    return rc;
+}
+
+/* deadline COSCHED_NOW: without waiting first. */
+static int start(cosched_token *out, const struct later *model, cosched_fn body, int64_t deadline,
+                 cosched_fn fn, const void *arg, const cosched_attr *attr)
+{
+    struct cos_exec *e;
+    const struct cos_fiber *f = cos_fiber_current(&e);
+    if (f == NULL) {
+        return -EPERM;
+    }
+    struct later *l = cos_alloc(sizeof *l);
+    if (l == NULL) {
+        return -ENOMEM;
+    }
+    *l = *model;
+    l->link.child_done = later_done;
+    l->rt = e->rt;
+    struct cos_task *t;
+    int rc = read_run(l, fn, arg, attr);
+    rc = rc < 0 ? rc : make_task(&t, e, f, l, body);
+    if (rc < 0) {
+        cos_free(l);
+        return rc;
+    }
+    cos_roots_add(e->rt);
+    if (out != NULL) {
+        cosched_task handle = cos_task_handle(t);
+        *out = (cosched_token){handle.index, handle.generation};
+    }
+    COS_COUNT(e, spawned);
+    if (deadline == COSCHED_NOW) {
+        cos_submit(e, t);
+    } else {
+        cos_task_start_at(e->rt, e, t, deadline);
+    }
+    return 0;
+}
+
+int cosched_after(cosched_token *out, int64_t delay_ns, cosched_fn fn, void *arg,
+                  const cosched_attr *attr)
+{
+    struct later model = {.interval = 0};
+    int64_t deadline = delay_ns > 0 ? cosched_in_ns(delay_ns) : COSCHED_NOW;
+    return start(out, &model, after_body, deadline, fn, arg, attr);
+}
+
+int cosched_at(cosched_token *out, int64_t unix_ns, cosched_fn fn, void *arg,
+               const cosched_attr *attr)
+{
+    struct later model = {.when = unix_ns};
+    int64_t look = cos_later_look(unix_ns, cos_later_wall(), cos_clock_now());
+    return start(out, &model, at_body, look, fn, arg, attr);
+}
+
+int cosched_every(cosched_token *out, int64_t interval_ns, cosched_overrun overrun, cosched_fn fn,
+                  void *arg, const cosched_attr *attr)
+{
+    if (interval_ns <= 0 || (unsigned)overrun > COSCHED_DELAY) {
+        return -EINVAL;
+    }
+    struct later model = {.when = cos_clock_now(), .interval = interval_ns, .overrun = overrun};
+    return start(out, &model, every_body, COSCHED_NOW, fn, arg, attr);
+}
+
+/* Under the lock of its task's scope, its generation seen. */
+static bool stop(struct later *l, struct cos_task *t)
+{
+    uint32_t seen = ARMED;
+    for (;;) {
+        /* acq_rel: pairs with move(); the last run happened before, and no other begins. */
+        if (cos_atomic_cas(&l->state, &seen, STOPPED, acq_rel, acquire)) {
+            if (seen == ARMED) {
+                cos_scope_cancel_locked(&t->scope, 0); /* it waits, or is about to */
+            }
+            return true;
+        }
+        if (seen == STOPPED || (seen == RUNNING && l->interval == 0)) {
+            return false;
+        }
+    }
+}
+
+bool cosched_token_cancel(const cosched_token *token)
+{
+    struct cos_task *t = cos_task_lookup((cosched_task){token->index, token->generation});
+    if (t == NULL) {
+        return false;
+    }
+    bool stopped = false;
+    cos_lock_acquire(&t->scope.lock);
+    /* A read-modify-write, acq_rel: see cos_task_recycle and cosched_cancel. */
+    uint64_t j = cos_atomic_or(&t->join, 0, acq_rel);
+    if (cos_join_generation(j) == token->generation && t->group != NULL &&
+        t->group->child_done == later_done) {
+        stopped = stop(COS_CONTAINER_OF(t->group, struct later, link), t);
+    }
+    cos_lock_release(&t->scope.lock);
+    return stopped;
+}
