@@ -94,19 +94,29 @@ static int text_put(struct config *config, const struct key *key, const char *va
     return 0;
 }
 
+/* CPUs the quota of our cgroup allows, rounded up; INT64_MAX without one ("max PERIOD"). */
+static int64_t quota_cpus(void)
+{
+    char line[64], *end = NULL;
+    FILE *quota = fopen("/sys/fs/cgroup/cpu.max", "re");
+    if (!quota)
+        return INT64_MAX;
+    const char *limit_text = fgets(line, sizeof line, quota);
+    fclose(quota);
+    if (!limit_text)
+        return INT64_MAX;
+    int64_t limit = strtoll(line, &end, 10);
+    int64_t period = strtoll(end, NULL, 10);
+    return limit > 0 && period > 0 ? 1 + (limit - 1) / period : INT64_MAX;
+}
+
 int config_cpus(void)
 {
     cpu_set_t set;
     int cpus = sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1;
-    FILE *quota = fopen("/sys/fs/cgroup/cpu.max", "re");
-    long long limit = 0, period = 0;
-    if (quota && fscanf(quota, "%lld %lld", &limit, &period) == 2 && limit > 0 && period > 0) {
-        long long whole = (limit + period - 1) / period;
-        if (whole < cpus)
-            cpus = (int)whole;
-    }
-    if (quota)
-        fclose(quota);
+    int64_t quota = quota_cpus();
+    if (quota < cpus)
+        cpus = (int)quota;
     return cpus < 1 ? 1 : cpus;
 }
 
@@ -308,7 +318,8 @@ int config_set(struct config *config, const char *section, const char *key, cons
 
 int config_init(struct config *config)
 {
-    *config = (struct config){
+    /* A constant to copy: a literal in here would take 5 KiB of the caller's stack. */
+    static const struct config built_in = {
         .workers = -1,
         .log_level = LOG_LEVEL_INFO,
         .drain_timeout_ns = 25 * SECOND,
@@ -325,6 +336,7 @@ int config_init(struct config *config)
         .waits = 64,
         .answer_bytes = 1 << 20,
     };
+    memcpy(config, &built_in, sizeof *config);
     config->admin_group = strdup("");
     config->exec_path = strdup("/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
     config->exec_env = strdup("LANG=C.UTF-8");
@@ -340,7 +352,7 @@ void config_fini(struct config *config)
     free(config->config_path);
     free(config->socket_path);
     free(config->state_dir);
-    *config = (struct config){0};
+    memset(config, 0, sizeof *config);
 }
 
 /* --- reload ------------------------------------------------------------------------------------------ */

@@ -489,13 +489,13 @@ size_t dispatch_queues(const struct dispatch *d, struct metrics_queue *out, size
     for (size_t i = 0; i < d->queue_count && count < max; i++, count++) {
         const struct queue *q = &d->queues[i];
         int64_t wait_us = q->line.count ? cosched_now() / 1000 - oldest_order(&q->line) : 0;
-        out[count] =
-            (struct metrics_queue){.name = q->name,
-                                   .depth = q->line.count,
-                                   .running = q->running,
-                                   .parallel = q->parallel,
-                                   .paused = q->paused,
-                                   .oldest_s = wait_us > 0 ? (double)(wait_us / 1000) / 1000.0 : 0};
+        int64_t wait_ms = wait_us > 0 ? wait_us / 1000 : 0;
+        out[count] = (struct metrics_queue){.name = q->name,
+                                            .depth = q->line.count,
+                                            .running = q->running,
+                                            .parallel = q->parallel,
+                                            .paused = q->paused,
+                                            .oldest_s = (double)wait_ms / 1000.0};
     }
     return count;
 }

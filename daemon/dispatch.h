@@ -30,7 +30,7 @@ void dispatch_destroy(struct dispatch *d); /* after its task has returned; NULL 
 /* Reads every unfinished job from the store. Before dispatch_task. */
 int dispatch_load(struct dispatch *d);
 /* The task that starts jobs: owns the jobs group. Returns after dispatch_stop, when no job runs any more. */
-int64_t dispatch_task(void *d);
+int64_t dispatch_task(void *arg);
 void dispatch_stop(struct dispatch *d);
 
 /* --- jobs -------------------------------------------------------------------------------------------- */

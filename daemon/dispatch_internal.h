@@ -107,15 +107,15 @@ struct running *dispatch_running_new(struct dispatch *d, uint16_t queue);
 void dispatch_slot_free(struct running *r); /* the next may start */
 void dispatch_running_free(struct running *r);
 struct running *dispatch_running_find(struct dispatch *d, int64_t id);
-int64_t dispatch_run_task(void *running);
+int64_t dispatch_run_task(void *arg);
 void dispatch_interrupt_one(struct running *r, enum job_outcome_kind cause, bool at_once);
 
 int dispatch_time_open(struct dispatch *d);
 void dispatch_time_close(struct dispatch *d);
 void dispatch_time_arm(struct dispatch *d);
-int64_t dispatch_time_task(void *d);
-int64_t dispatch_mover_task(void *d);
-int64_t dispatch_tend_task(void *d);
-int64_t dispatch_expire_task(void *d);
+int64_t dispatch_time_task(void *arg);
+int64_t dispatch_mover_task(void *arg);
+int64_t dispatch_tend_task(void *arg);
+int64_t dispatch_expire_task(void *arg);
 
 #endif

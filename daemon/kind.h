@@ -65,7 +65,7 @@ size_t kind_count(void);
 const struct kind *kind_at(size_t index); /* in order of name; index < kind_count() */
 
 /* Fits spec_context.check_kind; ctx is not used. */
-int kind_check(void *ctx, const char *kind, const struct json *args, bool *unknown,
+int kind_check(void *ctx, const char *name, const struct json *args, bool *unknown,
                struct spec_error *error);
 
 /* --- for kinds ------------------------------------------------------------------------------ */

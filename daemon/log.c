@@ -21,10 +21,17 @@ static const char level_priorities[] = {'3', '4', '6', '7'};
 
 static bool stderr_is_journal(void)
 {
-    const char *stream = getenv("JOURNAL_STREAM");
-    unsigned long long device = 0, inode = 0;
+    const char *stream = getenv("JOURNAL_STREAM"); /* "DEVICE:INODE" */
+    char *colon = NULL, *end = NULL;
     struct stat status;
-    if (!stream || sscanf(stream, "%llu:%llu", &device, &inode) != 2)
+    if (!stream)
+        return false;
+    errno = 0;
+    unsigned long long device = strtoull(stream, &colon, 10);
+    if (colon == stream || *colon != ':')
+        return false;
+    unsigned long long inode = strtoull(colon + 1, &end, 10);
+    if (end == colon + 1 || errno != 0)
         return false;
     return fstat(STDERR_FILENO, &status) == 0 && status.st_dev == device && status.st_ino == inode;
 }

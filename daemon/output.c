@@ -281,12 +281,14 @@ static int file_open(int dir, int64_t id, uint32_t attempt, enum output_stream s
     return errno == ENOENT || errno == ENOTDIR ? 0 : -errno;
 }
 
-/* The layout as of now. 1, 0 (killed while it was made) or a negative errno. */
+/* The layout as of now. 1, 0 (killed while it was made) or a negative errno. Where the header could
+ * not be read, *l is all zero: a file without a byte. */
 static int layout_read(int fd, struct output_layout *l)
 {
     struct header header;
     struct stat st;
 
+    *l = (struct output_layout){0};
     ssize_t n = pread(fd, &header, sizeof header, 0);
     if (n < 0)
         return -errno;

@@ -20,7 +20,7 @@ struct server_config {
  * been logged: -EADDRINUSE (a live daemon has the socket), -ENAMETOOLONG, -EACCES … */
 int server_open(struct server **out, const struct server_config *config);
 /* The task that accepts and owns the connections; returns after server_close when all have ended. */
-int64_t server_task(void *server);
+int64_t server_task(void *arg);
 /* No more connections; what was asked is still answered until the deadline, then the connections are cut. The task
  * returns soon after. */
 void server_close(struct server *server, int64_t deadline);

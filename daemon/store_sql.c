@@ -21,7 +21,7 @@
 #define EVENTS_TRIM_BATCH 4096
 
 static const char *const statement_texts[STMT_COUNT] = {
-#define STORE_STATEMENT_TEXT(name, text) [STMT_##name] = text,
+#define STORE_STATEMENT_TEXT(name, text) [STMT_##name] = (text),
     STORE_STATEMENTS(STORE_STATEMENT_TEXT)
 #undef STORE_STATEMENT_TEXT
 };

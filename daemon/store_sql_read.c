@@ -318,7 +318,7 @@ static int read_slice(struct store_sql *sql, struct sql_stmt *stmt, unsigned wit
         if (r == 0) {
             r = page_add(page, job);
         }
-        if (r < 0) {
+        if (r != 0) {
             store_job_free(job);
             sql_reset(stmt);
             return r;

@@ -144,7 +144,7 @@ case "${1:-}" in
         fi
         files="$files $argument"
     done
-    # shellcheck disable=SC2086 -- paths of builds, split on purpose
+    # shellcheck disable=SC2086 # paths of builds, split on purpose
     check $files
     ;;
 esac

@@ -19,7 +19,7 @@ arch=$root/lib/src/arch
 base=$root/lib/src/base
 for level in -O0 -O2; do
     program=$build/arch_selftest$level
-    # shellcheck disable=SC2086 -- several flags
+    # shellcheck disable=SC2086 # several flags
     "$CC" -std=c11 -D_GNU_SOURCE $level -g -Wall -Wextra -Wpedantic -Wconversion -Wsign-conversion -Werror \
         -fno-omit-frame-pointer -fstack-clash-protection --param stack-clash-protection-guard-size=12 \
         -funwind-tables -ftls-model=initial-exec -pthread -static -I "$root/lib/src" ${AARCH64_CFLAGS:-} \
@@ -28,7 +28,7 @@ for level in -O0 -O2; do
     "$QEMU" -L /usr/aarch64-linux-gnu "$program"
 
     status=0
-    text=$(ulimit -c 0; exec "$QEMU" -L /usr/aarch64-linux-gnu "$program" overflow 2>&1) || status=$?
+    text=$(exec prlimit --core=0 "$QEMU" -L /usr/aarch64-linux-gnu "$program" overflow 2>&1) || status=$?
     case $status:$text in
     139:*"cosched: stack overflow: 64 KiB stack"*"task: the victim"*) ;;
     *)

@@ -74,7 +74,7 @@ void cos_counters_add(struct cos_counters *sum, const struct cos_counters *one)
     const COS_ATOMIC(uint64_t) *from = &one->slices;
     for (size_t i = 0; i < sizeof *sum / sizeof *to; i++) { /* nothing but counters */
         cos_atomic_store(
-            &to[i], cos_atomic_load(&to[i], relaxed) + cos_atomic_load(&from[i], relaxed), relaxed);
+            &to[i], cos_atomic_load(&to[i], relaxed) + cos_atomic_load(&from[i], acquire), relaxed);
     }
 }
 

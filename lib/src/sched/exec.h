@@ -28,6 +28,12 @@ struct cos_counters {
 /* sum += one. */
 void cos_counters_add(struct cos_counters *sum, const struct cos_counters *one);
 
+/* For `completed`. release: pairs with the acquire in cos_counters_add; whoever sees a task counted as ended also sees
+ * what it did. */
+#define COS_COUNT_END(e)                                                                         \
+    cos_atomic_store(&(e)->count.completed, cos_atomic_load(&(e)->count.completed, relaxed) + 1, \
+                     release)
+
 #define COS_COUNT(e, field) \
     cos_atomic_store(&(e)->count.field, cos_atomic_load(&(e)->count.field, relaxed) + 1, relaxed)
 

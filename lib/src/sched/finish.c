@@ -201,7 +201,7 @@ void cos_task_run(struct cos_exec *e, struct cos_fiber *f, struct cos_task *t)
 static int end_inline(struct cos_task *self, struct cos_task *t, uint32_t generation, int64_t value)
 {
     struct cos_exec *e = cos_exec_current();
-    COS_COUNT(e, completed);
+    COS_COUNT_END(e);
     if (COS_UNLIKELY((cos_atomic_load(&t->scope.flags, relaxed) & COS_SCOPE_LINKED) != 0)) {
         cos_scope_release(e, cos_scope_unlink(&t->scope));
     } else { /* unlinked, and nobody but us may detach it: no exchange is needed */
@@ -284,7 +284,7 @@ static void publish_end(struct cos_exec *e, struct cos_task *t)
 
 void cos_task_complete(struct cos_exec *e, struct cos_task *t, int64_t result)
 {
-    COS_COUNT(e, completed);
+    COS_COUNT_END(e);
     cos_atomic_store(&t->result, result, relaxed); /* published by the join word */
     cos_scope_release(e, cos_scope_unlink(&t->scope));
     struct cos_group *group = t->group;
