@@ -420,21 +420,24 @@ SCENARIO(scope_of_one_task_does_not_touch_its_siblings)
     EXPECT_EQ(run_join(b), -ECANCELED);
 }
 
+static atomic_int detached;
+
 static int64_t detaches_a_sleeper(void *arg)
 {
     cosched_task kid = run_spawn(in_sleep, NULL, COSCHED_WORKER);
     *(cosched_task *)arg = kid;
     UNTIL(started >= 1);
     cosched_detach(&kid);
+    detached = 1;
     return cosched_sleep_until(COSCHED_NEVER);
 }
 
 SCENARIO(detached_child_is_no_longer_cancelled_with_its_former_parent)
 {
     cosched_task kid = {0, 0};
-    started = 0;
+    started = detached = 0;
     cosched_task t = run_spawn(detaches_a_sleeper, &kid, COSCHED_WORKER);
-    UNTIL(started >= 1);
+    UNTIL(detached);
     cosched_task probe = run_spawn(in_event, NULL, COSCHED_WORKER);
     UNTIL(started == 2);
     cosched_cancel(t);

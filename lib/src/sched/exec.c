@@ -152,6 +152,9 @@ void cos_resubmit(struct cos_exec *e, struct cos_task *t)
 {
     if (e->kind != COS_EXEC_WORKER || cos_deque_push_owner(&e->deque, t->index) < 0) {
         cos_submit(e, t);
+    } else if (e->running != NULL) {
+        cos_parker_notify(
+            &e->rt->parker); /* another task runs here now: t is work for a sleeper (I3) */
     }
 }
 

@@ -72,7 +72,7 @@ void cos_exec_thread_end(struct cos_exec *e);
 /* Makes a task (unstarted, or its parked fiber) or a hop runnable where it belongs. The caller holds the only right to do
  * so and gives it away: the task may be gone when this returns. e: the executor of this thread or NULL. */
 void cos_submit(struct cos_exec *e, struct cos_task *t);
-/* For a task that steps back behind the others of this executor: wakes nobody. */
+/* For a task that steps back behind the others of this executor; alone there, it wakes nobody. */
 void cos_resubmit(struct cos_exec *e, struct cos_task *t);
 /* The same for the waiter that an ending task wakes: it may run next on this executor. */
 void cos_submit_next(struct cos_exec *e, struct cos_task *t);

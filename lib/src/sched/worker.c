@@ -46,11 +46,11 @@ static uint32_t scan(struct cos_exec *e)
     return index;
 }
 
-/* Cheap looks at what scan would find. */
-static bool work_in_sight(const struct cos_exec *e)
+/* A look at what there is to steal. */
+static bool steal_in_sight(const struct cos_exec *e)
 {
     const struct cosched_runtime *rt = e->rt;
-    bool seen = cos_injector_depth(&rt->injector) != 0;
+    bool seen = false;
     for (uint32_t i = 1; i <= rt->workers && !seen; i++) {
         seen = cos_deque_size(&rt->execs[i]->deque) > 0;
     }
@@ -68,7 +68,7 @@ static uint32_t spin(struct cos_exec *e)
     do {
         cos_relax();
         cos_relax();
-        if (work_in_sight(e)) {
+        if (cos_injector_depth(&e->rt->injector) != 0 || steal_in_sight(e)) {
             index = scan(e);
         }
     } while (index == 0 && cos_clock_now() < end);
@@ -147,7 +147,8 @@ static uint32_t park(struct cos_exec *e)
     uint32_t id = e->id - 1;
     cos_parker_prepare(p, id);
     uint32_t index = scan(e);
-    if (index != 0 || quitting(e->rt)) {
+    /* A steal that lost its race found nothing, but something is there, and its owner may never tell us again. */
+    if (index != 0 || quitting(e->rt) || steal_in_sight(e)) {
         cos_parker_cancel(p, id);
         return found(e, index);
     }
