@@ -4,7 +4,7 @@
  * between them by an ordinary-looking call. Three rules cover the whole interface:
  *
  *  1. A function that takes a `deadline` may suspend the calling task; no other does, save cosched_hop,
- *     cosched_yield, cosched_blocking, and the closing of I/O objects, which may travel to MAIN. (runtime_stop, runtime_loop, runtime_call and cosched_run block a
+ *     cosched_yield, cosched_blocking, and the closing of files and I/O objects, which may travel. (runtime_stop, runtime_loop, runtime_call and cosched_run block a
  *     thread: outside tasks only.)
  *  2. Results are int64_t: >= 0 a value, < 0 a negative errno (the numbers of UV_E*). errno itself is never
  *     set: like any thread-local it does not survive a suspension, because the task may resume on another thread.

@@ -6,6 +6,7 @@
 #include "base/alloc.h"
 #include "io/stream.h"
 #include "io/sys.h"
+#include "io/sys_net.h"
 #include "io/watch.h"
 
 struct cosched_listener {
@@ -93,4 +94,9 @@ void cosched_listener_close(cosched_listener *l)
     if (l != NULL) {
         cos_source_close(&l->watch.source);
     }
+}
+
+int cosched_listener_port(const cosched_listener *l)
+{
+    return cos_sys_net_port(l->watch.fd);
 }

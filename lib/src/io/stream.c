@@ -8,6 +8,7 @@
 #include "base/assert.h"
 #include "base/clock.h"
 #include "io/sys.h"
+#include "io/sys_net.h"
 #include "sched/park.h"
 
 #define RETRY_MIN_NS COS_NS_PER_MS
@@ -117,6 +118,11 @@ int64_t cosched_write(cosched_stream *s, const void *buffer, size_t size, int64_
 int cosched_stream_fileno(const cosched_stream *s)
 {
     return s->watch.fd;
+}
+
+int cosched_stream_shutdown_write(cosched_stream *s)
+{
+    return cos_sys_net_shutdown_write(s->watch.fd);
 }
 
 void cosched_stream_shut(cosched_stream *s)

@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <string.h>
+#include <sys/inotify.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -201,4 +202,34 @@ int cos_sys_reap(pid_t pid, int pidfd, int *status)
         }
     }
     return 1;
+}
+
+int64_t cos_sys_read(int fd, void *buffer, size_t size)
+{
+    for (;;) {
+        ssize_t n = read(fd, buffer, size);
+        if (n >= 0) {
+            return n;
+        }
+        if (errno != EINTR) {
+            return -errno;
+        }
+    }
+}
+
+int cos_sys_inotify(void)
+{
+    int fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+    return fd < 0 ? -errno : fd;
+}
+
+int cos_sys_inotify_add(int fd, const char *path, uint32_t what)
+{
+    int id = inotify_add_watch(fd, path, what);
+    return id < 0 ? -errno : id;
+}
+
+int cos_sys_inotify_remove(int fd, int id)
+{
+    return inotify_rm_watch(fd, id) < 0 ? -errno : 0;
 }

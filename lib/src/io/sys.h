@@ -33,4 +33,9 @@ void cos_sys_close(int fd);
 int cos_sys_pidfd(pid_t pid); /* -ECHILD when there is no such process */
 /* Reaps a child that has ended: 1, 0 not ended yet, or -ECHILD. pidfd < 0: by pid. */
 int cos_sys_reap(pid_t pid, int pidfd, int *status);
+
+int64_t cos_sys_read(int fd, void *buffer, size_t size);
+int cos_sys_inotify(void); /* non-blocking, close-on-exec */
+int cos_sys_inotify_add(int fd, const char *path, uint32_t what);
+int cos_sys_inotify_remove(int fd, int id);
 #endif
