@@ -126,9 +126,8 @@ COSCHED_API int cosched_runtime_destroy(cosched_runtime *rt);
 #define COSCHED_ARG_MAX 32 /* bytes of argument that a task can hold itself */
 
 enum {
-    COSCHED_PINNED = 1, /* stays where it was started; a call or hop elsewhere answers -EPERM */
-    COSCHED_SKIP_IF_CANCELED =
-        2 /* cancelled before it started: it does not run, its result is -ECANCELED */
+    COSCHED_PINNED = 1,          /* stays where it was started; a call or hop elsewhere: -EPERM */
+    COSCHED_SKIP_IF_CANCELED = 2 /* cancelled before its start it does not run: -ECANCELED */
 };
 
 typedef struct {
@@ -215,8 +214,7 @@ typedef enum {
 /* One of these in the attr.flags of cosched_every says what it does after a negative result; without, it goes on. */
 enum {
     COSCHED_STOP_ON_ERROR = 0x100, /* that was the last run */
-    COSCHED_BACK_OFF =
-        0x200 /* after n failures in a row the next run is 2^n intervals away, at most 64 */
+    COSCHED_BACK_OFF = 0x200       /* the n-th failure in a row: 2^n intervals, at most 64 */
 };
 
 /* Arm a run of fn(arg) under the root scope: once after a delay, once when the wall clock shows unix_ns (a clock that is set is

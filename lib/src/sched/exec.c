@@ -92,8 +92,8 @@ void cos_exec_drain_inbox(struct cos_exec *e)
 {
     struct cos_inbox_node *node = cos_inbox_drain(&e->inbox);
     while (node != NULL) {
-        struct cos_inbox_node *next =
-            node->next; /* read before the task may run and wait elsewhere */
+        /* read before the task may run and wait elsewhere */
+        struct cos_inbox_node *next = node->next;
         push_ready(e, COS_CONTAINER_OF(node, struct cos_task, inbox));
         node = next;
     }
@@ -103,8 +103,8 @@ void cos_exec_drain_inbox(struct cos_exec *e)
 
 static void submit_inbox(struct cos_exec *to, struct cos_task *t)
 {
-    bool own = to->kind ==
-               COS_EXEC_OWN; /* before the push: the task may end, and its executor serve another */
+    /* before the push: the task may end, and its executor serve another */
+    bool own = to->kind == COS_EXEC_OWN;
     if (!cos_inbox_push(&to->inbox, &t->inbox)) {
         return; /* who found it empty rings */
     }

@@ -236,8 +236,9 @@ int cos_task_run_inline(struct cos_fiber *f, struct cos_task *t, uint32_t genera
     f->scope = &t->scope;
     int error = 0;
     int64_t value = skips(f, t) ? -ECANCELED : cos_fiber_call(f, t, t->fn, arg, &error);
-    value = error < 0 ? error
-                      : value; /* no stack for it: its result, as for a task that never got one */
+    if (COS_UNLIKELY(error < 0)) {
+        value = error; /* no stack for it: its result, as for a task that never got one */
+    }
     COS_ASSERT(f->scope == &t->scope && "a scope or group was left open");
     if (COS_UNLIKELY(t->kids != 0)) {
         close_kids(f, t);

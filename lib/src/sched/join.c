@@ -95,8 +95,8 @@ int cos_join_consume(struct cos_exec *e, struct cos_task *self, struct cos_task 
                      uint32_t generation)
 {
     uint64_t j = cos_join(generation, COS_JOIN_DONE);
-    uint32_t parent =
-        cos_atomic_load(&t->parent, relaxed); /* ours, or compared with a generation below */
+    /* relaxed: ours, or compared with a generation below */
+    uint32_t parent = cos_atomic_load(&t->parent, relaxed);
     if (parent == self->index) {
         /* acq_rel: pairs with cosched_cancel's look at the generation (see cos_task_recycle). */
         if (!cos_atomic_cas(&t->join, &j, cos_join(generation + 1, COS_JOIN_NONE), acq_rel,

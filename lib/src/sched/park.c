@@ -59,8 +59,7 @@ enum cos_cause cos_park_by(cos_commit_fn commit, int64_t deadline, unsigned flag
     }
     struct cos_timers *timers = NULL;
     if (deadline != COSCHED_NEVER) {
-        timers =
-            &e->timers; /* const for the runtime's life, though the executor may be another one afterwards */
+        timers = &e->timers; /* stays there, though the executor may be another one afterwards */
         cos_timers_arm(timers, base, deadline);
         cos_worker_watch(e, deadline);
     }

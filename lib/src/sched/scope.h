@@ -27,12 +27,10 @@
 enum {
     COS_SCOPE_CANCELED = 1, /* level-triggered: stays until the scope ends */
     COS_SCOPE_SHIELD = 2,   /* const: cancellation from above does not enter */
-    COS_SCOPE_LINKED =
-        4, /* it is in its parent's list (set under both locks, cleared under the parent's) */
+    COS_SCOPE_LINKED = 4, /* in its parent's list: set under both locks, cleared under the parent's */
     COS_SCOPE_EXPIRED = 8, /* its own deadline passed */
-    COS_SCOPE_NODE = 16,   /* const: a counted block of cosched_scope_begin (kind COS_TASK_SCOPE) */
-    COS_SCOPE_ZOMBIES =
-        32 /* of a task: strangers consumed some of its kids; a hint, harmless when stray */
+    COS_SCOPE_NODE = 16,   /* const: a counted block of cosched_scope_begin (COS_TASK_SCOPE) */
+    COS_SCOPE_ZOMBIES = 32 /* of a task: strangers consumed some of its kids; a hint, may be stray */
 };
 
 struct cos_scope {

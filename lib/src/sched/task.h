@@ -33,11 +33,11 @@
 
 enum cos_task_kind { COS_TASK_FREE, COS_TASK_BODY, COS_TASK_SCOPE, COS_TASK_HOP };
 
-enum {                             /* internal flags beside COSCHED_PINNED … */
-       COS_TASK_TIMEOUT = 0x8000,  /* `joining` holds a timeout in ns until the start */
-       COS_TASK_ARG_COPY = 0x4000, /* arg_copy holds the argument until the start */
-       COS_TASK_ARMED =
-           0x2000 /* cos_task_start_at: until its start it waits, without a stack; `joining` names the wheel */
+/* Internal flags beside COSCHED_PINNED … */
+enum {
+    COS_TASK_TIMEOUT = 0x8000,  /* `joining` holds a timeout in ns until the start */
+    COS_TASK_ARG_COPY = 0x4000, /* arg_copy holds the argument until the start */
+    COS_TASK_ARMED = 0x2000 /* it waits for its start without a stack; `joining` names the wheel */
 };
 
 #define COS_JOINING_ANY UINT64_MAX /* in `joining`: it awaits several tasks; never the key of one */

@@ -89,8 +89,8 @@ static int try_recv(cosched_chan *ch, void *value)
     if (!direct) {
         ring_take(ch, value);
     }
-    struct cos_cell *sender =
-        cos_line_serve(&ch->senders); /* the oldest value outside of the ring */
+    /* the oldest value outside of the ring */
+    struct cos_cell *sender = cos_line_serve(&ch->senders);
     if (sender != NULL && !direct) {
         ring_put(ch, sender->value);
     } else if (sender != NULL) {

@@ -189,8 +189,8 @@ int cosched_group_spawn(cosched_group *public, cosched_fn fn, void *arg, const c
         rc = cos_task_start(e->rt, e, t);
         if (rc < 0) {
             if (g->parallel_max > 0) {
-                struct cos_task *none =
-                    next_in_line(g); /* only we put any there, when no place was free */
+                /* only we put any there, when no place was free */
+                struct cos_task *none = next_in_line(g);
                 COS_ASSERT(none == NULL);
             }
             cos_atomic_sub(&g->pending, 1, relaxed);
