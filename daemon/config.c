@@ -5,8 +5,9 @@
  */
 #include "config.h"
 
+#include <cosched/cosched.h>
+
 #include <errno.h>
-#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -92,32 +93,6 @@ static int text_put(struct config *config, const struct key *key, const char *va
     free(text_at(config, key));
     memcpy((char *)config + key->offset, &copy, sizeof copy);
     return 0;
-}
-
-/* CPUs the quota of our cgroup allows, rounded up; INT64_MAX without one ("max PERIOD"). */
-static int64_t quota_cpus(void)
-{
-    char line[64], *end = NULL;
-    FILE *quota = fopen("/sys/fs/cgroup/cpu.max", "re");
-    if (!quota)
-        return INT64_MAX;
-    const char *limit_text = fgets(line, sizeof line, quota);
-    fclose(quota);
-    if (!limit_text)
-        return INT64_MAX;
-    int64_t limit = strtoll(line, &end, 10);
-    int64_t period = strtoll(end, NULL, 10);
-    return limit > 0 && period > 0 ? 1 + (limit - 1) / period : INT64_MAX;
-}
-
-int config_cpus(void)
-{
-    cpu_set_t set;
-    int cpus = sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1;
-    int64_t quota = quota_cpus();
-    if (quota < cpus)
-        cpus = (int)quota;
-    return cpus < 1 ? 1 : cpus;
 }
 
 /* --- values ---------------------------------------------------------------------------------------- */
@@ -244,7 +219,7 @@ static struct config_queue *queue_named(struct config *config, const char *name)
         return NULL;
     struct config_queue *queue = &config->queues[config->queue_count++];
     snprintf(queue->name, sizeof queue->name, "%s", name);
-    int cpus = config_cpus();
+    int cpus = cosched_cpus();
     queue->parallel = cpus < 2 ? 2 : cpus;
     queue->paused = false;
     return queue;

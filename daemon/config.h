@@ -95,9 +95,6 @@ int config_read_folder(struct config *config, const char *folder, FILE *err);
 /* true: a section of this name can appear in a file. */
 bool config_section_known(const char *section);
 
-/* CPUs this process may use: its affinity mask, further limited by a cgroup v2 quota; at least 1. */
-int config_cpus(void);
-
 /* The keys of *now that differ from *next and that a running daemon cannot take over, comma-separated. 0: none. */
 int config_needs_restart(const struct config *now, const struct config *next, char *out,
                          size_t size);

@@ -87,6 +87,9 @@ typedef struct {
 
 struct uv_loop_s;
 
+/* The CPUs this process can really use: its affinity mask, limited by the quota of its cgroup; at least 1. Any thread. */
+COSCHED_API int32_t cosched_cpus(void);
+
 /* The whole life of a runtime: fn(arg) as a task on MAIN (this thread, a loop of its own); when it has returned
  * and its children are joined, everything is cancelled that still lives, and torn down. NULL config: defaults, workers -1.
  * Returns fn's result, or a negative errno when the runtime could not be made (-EBUSY: one exists). */

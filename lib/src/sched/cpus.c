@@ -1,6 +1,8 @@
 /* Read once, at creation, on the creating thread. */
 #include "sched/cpus.h"
 
+#include <cosched/cosched.h>
+
 #include <sched.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -39,6 +41,11 @@ static int32_t quota_cpus(void)
         return INT32_MAX;
     }
     return (int32_t)((q + period - 1) / period);
+}
+
+int32_t cosched_cpus(void)
+{
+    return cos_effective_cpus();
 }
 
 int32_t cos_effective_cpus(void)

@@ -208,7 +208,7 @@ static int end_inline(struct cos_task *self, struct cos_task *t, uint32_t genera
         cos_scope_release(e, cos_atomic_load(&t->scope.parent, relaxed));
     }
     uint64_t j = cos_join(generation, COS_JOIN_NONE);
-    /* acq_rel: as in cos_join_consume. The one locked operation of spawn and await on the fast path. */
+    /* acq_rel: as in cos_join_consume. With the claim of a last entry, the fast path's locked operations. */
     if (COS_LIKELY(cos_atomic_cas(&t->join, &j, cos_join(generation + 1, COS_JOIN_NONE), acq_rel,
                                   relaxed))) {
         cos_kids_remove(self, t);

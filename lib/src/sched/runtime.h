@@ -48,7 +48,7 @@ struct cosched_runtime *cos_runtime(void);
 void cos_roots_add(struct cosched_runtime *rt);
 void cos_roots_remove(struct cosched_runtime *rt);
 
-/* worker.c: the thread function; MAIN's steal is not needed: workers steal from MAIN. */
+/* worker.c: the thread function. */
 void *cos_worker_main(void *arg);
 /* A timer was armed on e: if it is due before any sleeper would look, one is woken to look earlier. */
 void cos_worker_watch(struct cos_exec *e, int64_t deadline);
