@@ -69,9 +69,12 @@ stage()
     return 1
 }
 
-# The part of a log that tells why, not the thousand lines that went well.
+# The part of a log that tells why, not the thousand lines that went well: its end, and before that,
+# where checks failed far above it, what they said.
 excerpt()
 {
+    grep -E ':[FE]:[a-z_]+:|ERROR: [A-Z]|WARNING: Thread|runtime error|AssertionError|: error' "$stages/$1.log" |
+        head -n 20 | sed 's/^/    ! /'
     grep -vE '^ *[0-9]+/[0-9]+ Test .* Passed |^ +Start +[0-9]+: |^\[[0-9]+/[0-9]+\] (Building|Linking|Generating)' \
         "$stages/$1.log" | tail -n "${COSCHED_EXCERPT:-60}" | sed 's/^/    | /'
 }
@@ -148,7 +151,14 @@ write_final()
         for status in "$stages"/*.status; do
             [ -e "$status" ] || continue
             name=$(basename "$status" .status)
-            echo "add_test(stage_$name sh -c \"echo log: $stages/$name.log; exit $(cat "$status")\")"
+            {
+                echo "cat <<'END_OF_LOG'"
+                echo "log: $stages/$name.log"
+                [ "$(cat "$status")" = 0 ] || COSCHED_EXCERPT=20 excerpt "$name"
+                echo END_OF_LOG
+                echo "exit $(cat "$status")"
+            } >"$stages/$name.sh"
+            echo "add_test(stage_$name sh \"$stages/$name.sh\")"
             echo "set_tests_properties(stage_$name PROPERTIES LABELS stage)"
         done
         [ ! -e "$stages/no-main" ] && echo "subdirs(\"$build/$1\")"
