@@ -369,7 +369,7 @@ SCENARIO(ten_million_tail_steps_need_one_stack)
         struct steps s = {.left = n, .lowest = UINTPTR_MAX};
         EXPECT_EQ(run_join(run_spawn(ways[i].fn, &s, ways[i].at)), 1234);
         EXPECT_EQ(s.done, n);
-        EXPECT_EQ(s.highest, s.lowest);
+        EXPECT(s.highest - s.lowest < 512); /* the first is called from elsewhere */
     }
     EXPECT_EQ(run_stats().calls_stack_grown, 0);
 }

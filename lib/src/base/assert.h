@@ -9,6 +9,9 @@ noreturn void cos_fatal(const char *file, int line, const char *function, const 
 #define COS_LIKELY(x)   __builtin_expect(!!(x), 1)
 #define COS_UNLIKELY(x) __builtin_expect(!!(x), 0)
 
+/* The rarer half of a hot path: kept out of it, with its registers. */
+#define COS_COLD __attribute__((noinline, cold))
+
 /* On in every build: cheap checks at both ends of a path. */
 #define COS_ASSERT(x)     (COS_LIKELY(x) ? (void)0 : cos_fatal(__FILE__, __LINE__, __func__, #x))
 #define COS_PANIC(what)   cos_fatal(__FILE__, __LINE__, __func__, what)

@@ -193,7 +193,7 @@ static uint32_t take_local(struct cos_exec *e)
 static struct cos_fiber *resolve(struct cos_exec *e, struct cos_task *t)
 {
     if (COS_UNLIKELY(t->kind == COS_TASK_HOP)) {
-        uint64_t ticket = t->ticket;
+        uint64_t ticket = cos_atomic_load(&t->ticket, relaxed);
         uint8_t to = t->affinity;
         struct cos_task *traveler = cos_task_at((uint32_t)(ticket >> 32));
         cos_task_free(&e->tasks, t);

@@ -63,17 +63,32 @@ void cos_fiber_destroy(struct cos_exec *e, struct cos_fiber *f)
     cos_stack_put(&e->stacks, &stack);
 }
 
-/* A body and its tails. */
-static int64_t run_chain(struct cos_fiber *f, cosched_fn fn, void *arg)
+bool cos_fiber_canceled_above(struct cos_fiber *f)
 {
-    int64_t result = fn(arg);
-    while (COS_UNLIKELY(f->tail_fn != NULL)) {
-        fn = f->tail_fn;
+    if (f->anchor != NULL && f->unlinked < COS_UNLINKED_MAX) {
+        return cos_scope_canceled(f->scope, &f->base->scope);
+    }
+    cos_scope_link(f->scope);
+    return (cos_atomic_load(&f->scope->flags, acquire) & COS_SCOPE_CANCELED) != 0;
+}
+
+int64_t cos_fiber_tails(struct cos_fiber *f)
+{
+    int64_t result;
+    do {
+        cosched_fn fn = f->tail_fn;
         f->tail_fn = NULL;
         f->frames->fn = fn;
         result = fn(f->tail_arg);
-    }
+    } while (f->tail_fn != NULL);
     return result;
+}
+
+/* A body and its tails. */
+static inline int64_t run_chain(struct cos_fiber *f, cosched_fn fn, void *arg)
+{
+    int64_t result = fn(arg);
+    return COS_LIKELY(f->tail_fn == NULL) ? result : cos_fiber_tails(f);
 }
 
 int64_t cos_fiber_run(struct cos_fiber *f, cosched_fn fn, void *arg)
@@ -97,8 +112,8 @@ static int64_t run_grown(void *arg)
     return run_chain(g->fiber, g->fn, g->arg);
 }
 
-static COS_SWITCHES int64_t call_on_segment(struct cos_fiber *f, cosched_fn fn, void *arg,
-                                            int *error)
+COS_SWITCHES int64_t cos_fiber_call_on_segment(struct cos_fiber *f, cosched_fn fn, void *arg,
+                                               int *error)
 {
     struct cos_stack segment;
     struct cos_exec *e = cos_exec_current();
@@ -117,21 +132,6 @@ static COS_SWITCHES int64_t call_on_segment(struct cos_fiber *f, cosched_fn fn, 
     f->stack_lo = outer_lo;
     e = cos_exec_current(); /* it may have come back on another thread */
     cos_stack_put(&e->stacks, &segment);
-    return result;
-}
-
-int64_t cos_fiber_call(struct cos_fiber *f, struct cos_task *task, cosched_fn fn, void *arg,
-                       int *error)
-{
-    struct cos_frame frame = {f->frames, fn, task};
-    f->frames = &frame;
-    int64_t result;
-    if (COS_LIKELY((size_t)((char *)__builtin_frame_address(0) - f->stack_lo) > COS_STACK_PROMISE)) {
-        result = run_chain(f, fn, arg);
-    } else {
-        result = call_on_segment(f, fn, arg, error);
-    }
-    f->frames = frame.outer;
     return result;
 }
 

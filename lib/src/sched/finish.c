@@ -15,39 +15,6 @@
 
 /* --- the children that a task has open ----------------------------------------------------------------- */
 
-void cos_kids_add(struct cos_task *parent, struct cos_task *kid)
-{
-    cos_atomic_store(&kid->parent, parent->index, relaxed); /* relaxed: the handle is not out yet */
-    if (parent->kids == 0) {
-        kid->kid_older = kid->kid_newer = kid->index;
-    } else {
-        struct cos_task *newest = cos_task_at(parent->kids);
-        struct cos_task *oldest = cos_task_at(newest->kid_newer);
-        kid->kid_older = newest->index;
-        kid->kid_newer = oldest->index;
-        newest->kid_newer = kid->index;
-        oldest->kid_older = kid->index;
-    }
-    parent->kids = kid->index;
-    if (COS_UNLIKELY((cos_atomic_load(&parent->scope.flags, relaxed) & COS_SCOPE_ZOMBIES) != 0)) {
-        cos_kids_sweep(parent);
-    }
-}
-
-void cos_kids_remove(struct cos_task *parent, struct cos_task *kid)
-{
-    if (kid->kid_older == kid->index) {
-        parent->kids = 0;
-    } else {
-        cos_task_at(kid->kid_older)->kid_newer = kid->kid_newer;
-        cos_task_at(kid->kid_newer)->kid_older = kid->kid_older;
-        if (parent->kids == kid->index) {
-            parent->kids = kid->kid_older;
-        }
-    }
-    cos_atomic_store(&kid->parent, 0, relaxed); /* relaxed: strangers compare it with a generation */
-}
-
 /* Any thread. The parent may have ended meanwhile and its block serve another task or scope: the bit harms neither. */
 void cos_kids_hint(struct cos_task *parent)
 {
@@ -121,7 +88,7 @@ static bool gone(const struct cos_task *kid)
     return who == COS_JOIN_DETACHED || who == COS_JOIN_DETACHED_LISTED || who == COS_JOIN_ZOMBIE;
 }
 
-static void close_kids(struct cos_fiber *f, struct cos_task *self)
+void cos_kids_close(struct cos_fiber *f, struct cos_task *self)
 {
     uint32_t at = self->kids;
     do {
@@ -165,8 +132,11 @@ void cos_task_run(struct cos_exec *e, struct cos_fiber *f, struct cos_task *t)
     t->fiber = f;
     f->current = t;
     f->scope = &t->scope;
+    f->anchor = NULL;
+    f->unlinked = 0;
+    cos_atomic_store(&f->look_up, 0, relaxed);
     f->pinned = (t->flags & COSCHED_PINNED) != 0;
-    void *arg = t->arg;
+    void *arg = cos_atomic_load(&t->arg, relaxed);
     int64_t timeout_ns = 0;
     if ((t->flags & (COS_TASK_ARG_COPY | COS_TASK_TIMEOUT | COS_TASK_ARMED)) != 0) {
         if ((t->flags & COS_TASK_ARMED) != 0) {
@@ -192,25 +162,17 @@ void cos_task_run(struct cos_exec *e, struct cos_fiber *f, struct cos_task *t)
     }
     COS_ASSERT(f->scope == &t->scope && "a scope or group was left open");
     if (t->kids != 0) {
-        close_kids(f, t);
+        cos_kids_close(f, t);
     }
     cos_task_complete(cos_exec_current(), t, result);
 }
 
-/* Its generation ends here, unless somebody used a copy of the handle meanwhile: then they have it. */
-static int end_inline(struct cos_task *self, struct cos_task *t, uint32_t generation, int64_t value)
+int cos_task_end_wanted(struct cos_exec *e, struct cos_task *self, struct cos_task *t,
+                        uint32_t generation, int64_t value)
 {
-    struct cos_exec *e = cos_exec_current();
-    COS_COUNT_END(e);
-    if (COS_UNLIKELY((cos_atomic_load(&t->scope.flags, relaxed) & COS_SCOPE_LINKED) != 0)) {
-        cos_scope_release(e, cos_scope_unlink(&t->scope));
-    } else { /* unlinked, and nobody but us may detach it: no exchange is needed */
-        cos_scope_release(e, cos_atomic_load(&t->scope.parent, relaxed));
-    }
     uint64_t j = cos_join(generation, COS_JOIN_NONE);
-    /* acq_rel: as in cos_join_consume. With the claim of a last entry, the fast path's locked operations. */
-    if (COS_LIKELY(cos_atomic_cas(&t->join, &j, cos_join(generation + 1, COS_JOIN_NONE), acq_rel,
-                                  relaxed))) {
+    /* acq_rel: as in cos_join_consume. */
+    if (cos_atomic_cas(&t->join, &j, cos_join(generation + 1, COS_JOIN_NONE), acq_rel, relaxed)) {
         cos_kids_remove(self, t);
         cos_task_recycle(&e->tasks, t);
         return 0;
@@ -218,38 +180,6 @@ static int end_inline(struct cos_task *self, struct cos_task *t, uint32_t genera
     cos_atomic_store(&t->result, value, relaxed);
     publish_end(e, t);
     return -EBUSY;
-}
-
-int cos_task_run_inline(struct cos_fiber *f, struct cos_task *t, uint32_t generation,
-                        int64_t *result)
-{
-    struct cos_task *self = f->current;
-    struct cos_scope *scope = f->scope;
-    cosched_affinity home = (cosched_affinity)f->affinity;
-    void *arg = t->arg;
-    char copy[COSCHED_ARG_MAX];
-    if (COS_UNLIKELY((t->flags & COS_TASK_ARG_COPY) != 0)) {
-        arg = memcpy(copy, t->arg_copy, sizeof copy);
-    }
-    t->fiber = f;
-    f->current = t;
-    f->scope = &t->scope;
-    int error = 0;
-    int64_t value = skips(f, t) ? -ECANCELED : cos_fiber_call(f, t, t->fn, arg, &error);
-    if (COS_UNLIKELY(error < 0)) {
-        value = error; /* no stack for it: its result, as for a task that never got one */
-    }
-    COS_ASSERT(f->scope == &t->scope && "a scope or group was left open");
-    if (COS_UNLIKELY(t->kids != 0)) {
-        close_kids(f, t);
-    }
-    f->current = self;
-    f->scope = scope;
-    if (COS_UNLIKELY(f->affinity != home)) {
-        cos_hop(home); /* the child ended elsewhere; its parent stays where it was (I5) */
-    }
-    *result = value;
-    return end_inline(self, t, generation, value);
 }
 
 /* The last change of the join word. t belongs to somebody else, or to nobody, afterwards. */

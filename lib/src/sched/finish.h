@@ -5,16 +5,49 @@
 
 /* Runs t's body on the running fiber, closes what it left open, and publishes its end. */
 void cos_task_run(struct cos_exec *e, struct cos_fiber *f, struct cos_task *t);
-/* The same for an unstarted task whose queue entry the running fiber has just claimed back: as a call on its stack. The
- * handle is consumed with it. 0; -EBUSY: another task has come to await it and gets the result; -ENOMEM: no stack. */
-int cos_task_run_inline(struct cos_fiber *f, struct cos_task *t, uint32_t generation,
-                        int64_t *result);
+/* The end of one that ran inline, when a stranger had asked for its handle before. 0: consumed; -EBUSY: another task has come
+ * to await it and gets the result. */
+int cos_task_end_wanted(struct cos_exec *e, struct cos_task *self, struct cos_task *t,
+                        uint32_t generation, int64_t value);
 /* Publishes the end of a task: wakes its waiter, tells its group, or frees it. Touches neither fiber nor stack. */
 void cos_task_complete(struct cos_exec *e, struct cos_task *t, int64_t result);
 
-/* Owner's list of children that are neither awaited nor detached. */
-void cos_kids_add(struct cos_task *parent, struct cos_task *kid);
-void cos_kids_remove(struct cos_task *parent, struct cos_task *kid);
+void cos_kids_close(struct cos_fiber *f,
+                    struct cos_task *self); /* cancels and joins them; there are some */
 void cos_kids_sweep(struct cos_task *parent);
 void cos_kids_hint(struct cos_task *parent); /* a stranger consumed one of its kids: sweep now and then */
+
+/* Owner's list of children that are neither awaited nor detached. */
+static inline void cos_kids_add(struct cos_task *parent, struct cos_task *kid)
+{
+    cos_atomic_store(&kid->parent, parent->index, relaxed); /* relaxed: the handle is not out yet */
+    if (COS_LIKELY(parent->kids == 0)) {
+        kid->kid_older = kid->kid_newer = kid->index;
+    } else {
+        struct cos_task *newest = cos_task_at(parent->kids);
+        struct cos_task *oldest = cos_task_at(newest->kid_newer);
+        kid->kid_older = newest->index;
+        kid->kid_newer = oldest->index;
+        newest->kid_newer = kid->index;
+        oldest->kid_older = kid->index;
+    }
+    parent->kids = kid->index;
+    if (COS_UNLIKELY((cos_atomic_load(&parent->scope.flags, relaxed) & COS_SCOPE_ZOMBIES) != 0)) {
+        cos_kids_sweep(parent);
+    }
+}
+
+static inline void cos_kids_remove(struct cos_task *parent, struct cos_task *kid)
+{
+    if (COS_LIKELY(kid->kid_older == kid->index)) {
+        parent->kids = 0;
+    } else {
+        cos_task_at(kid->kid_older)->kid_newer = kid->kid_newer;
+        cos_task_at(kid->kid_newer)->kid_older = kid->kid_older;
+        if (parent->kids == kid->index) {
+            parent->kids = kid->kid_older;
+        }
+    }
+    cos_atomic_store(&kid->parent, 0, relaxed); /* relaxed: strangers compare it with a generation */
+}
 #endif

@@ -71,7 +71,7 @@ int cos_hop_until(cosched_affinity to, int64_t deadline)
     count_hop(e, (uint8_t)to);
     block->kind = COS_TASK_HOP;
     block->affinity = (uint8_t)to;
-    block->ticket = cos_park_begin();
+    cos_atomic_store(&block->ticket, cos_park_begin(), relaxed);
     f->hop = block;
     enum cos_cause cause = cos_park_by(commit_hop_until, deadline, 0);
     if (f->hop != NULL) { /* it never left */

@@ -5,12 +5,30 @@
 
 #include <errno.h>
 
+#include "arch/fence.h"
 #include "sched/finish.h"
 #include "sched/park.h"
 
 static uint64_t key(cosched_task h)
 {
     return (uint64_t)h.index << 32 | h.generation;
+}
+
+/* A parent that runs its child inline wants no locked operation for that. So it says INLINE, passes a light fence, and looks
+ * for STRANGERS; a stranger says STRANGERS, passes a heavy fence, and looks for INLINE. One of them sees the other: the
+ * parent then ends the child by compare-and-swap, as if it had run elsewhere; the stranger finds that somebody awaits it already. */
+bool cos_join_stranger(struct cos_task *t)
+{
+    (void)cos_atomic_or(&t->scope.flags, COS_SCOPE_STRANGERS, relaxed);
+    cos_fence_heavy(); /* the partner is the light fence in cos_task_run_inline */
+    /* acquire: pairs with the release in cos_task_run_inline; t->fiber is set. */
+    return cos_atomic_load(&t->joining, acquire) != COS_JOINING_INLINE;
+}
+
+/* Before f changes t's join word from NONE. */
+static bool may_join(const struct cos_fiber *f, struct cos_task *t)
+{
+    return cos_atomic_load(&t->parent, relaxed) == f->current->index || cos_join_stranger(t);
 }
 
 int cos_join_wait(struct cos_fiber *f, struct cos_task *t, uint32_t generation, int64_t deadline,
@@ -28,7 +46,7 @@ int cos_join_wait(struct cos_fiber *f, struct cos_task *t, uint32_t generation, 
         if (who == COS_JOIN_DONE) {
             return 0;
         }
-        if (who != COS_JOIN_NONE) {
+        if (who != COS_JOIN_NONE || !may_join(f, t)) {
             return -EBUSY;
         }
         /* relaxed: published by the release of cos_wait_begin and of the CAS below; see cos_join_wake. */
@@ -58,6 +76,9 @@ int cos_join_enlist(struct cos_fiber *f, struct cos_task *t, uint32_t generation
 {
     uint32_t self = f->base->index;
     uint64_t j = cos_join(generation, COS_JOIN_NONE);
+    if (cos_atomic_load(&t->join, relaxed) == j && !may_join(f, t)) {
+        return -EBUSY;
+    }
     /* acq_rel: pairs with the CAS in cos_task_complete; publishes joining and the wait word. */
     if (cos_atomic_cas(&t->join, &j, cos_join(generation, self), acq_rel, acquire)) {
         return 0;

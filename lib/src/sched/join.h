@@ -15,6 +15,8 @@ int cos_join_consume(struct cos_exec *e, struct cos_task *self, struct cos_task 
 int cos_join_enlist(struct cos_fiber *f, struct cos_task *t, uint32_t generation);
 /* Takes it out again, if it is there. */
 void cos_join_withdraw(struct cos_fiber *f, struct cos_task *t, uint32_t generation);
+/* By who is not t's parent, before it changes the join word from NONE. False: the parent awaits t, inline. */
+bool cos_join_stranger(struct cos_task *t);
 /* Is t one of the tasks that run, inline, on f's very stack? They cannot end before f's current task does. */
 bool cos_join_of_itself(const struct cos_fiber *f, const struct cos_task *t);
 /* Wakes the waiter of t, which has just become DONE. t may be gone already. */

@@ -30,7 +30,9 @@ enum {
     COS_SCOPE_LINKED = 4, /* in its parent's list: set under both locks, cleared under the parent's */
     COS_SCOPE_EXPIRED = 8, /* its own deadline passed */
     COS_SCOPE_NODE = 16,   /* const: a counted block of cosched_scope_begin (COS_TASK_SCOPE) */
-    COS_SCOPE_ZOMBIES = 32 /* of a task: strangers consumed some of its kids; a hint, may be stray */
+    COS_SCOPE_ZOMBIES = 32, /* of a task: strangers consumed some of its kids; a hint, may be stray */
+    COS_SCOPE_STRANGERS =
+        64 /* of a task: somebody who is not its parent wants its handle; see cos_join_stranger */
 };
 
 struct cos_scope {

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "arch/fence.h"
 #include "sched/current.h"
 #include "sched/finish.h"
 #include "sched/join.h"
@@ -39,6 +40,26 @@ const cosched_attr *cos_attr_read(cosched_attr *copy, const cosched_attr *given)
     return valid(given) ? given : NULL;
 }
 
+/* A fresh block becomes a task with the default attributes. */
+static inline void fill(struct cos_task *t, struct cos_scope *parent, uint8_t affinity,
+                        cosched_fn fn, void *arg)
+{
+    t->kind = COS_TASK_BODY;
+    t->affinity = affinity;
+    t->flags = 0;
+    t->stack_kib = 0;
+    t->fn = fn;
+    cos_atomic_store(&t->arg, arg, relaxed);
+    t->name = NULL;
+    t->group = NULL;
+    t->kids = 0;
+    cos_atomic_store(&t->refs, 0, relaxed);
+    cos_atomic_store(&t->parent, 0, relaxed);
+    cos_atomic_store(&t->joining, 0, relaxed);
+    cos_scope_init(&t->scope, parent, 0);
+    cos_scope_retain(parent);
+}
+
 int cos_task_make(struct cos_task **out, struct cos_exec *e, struct cos_scope *parent,
                   uint8_t inherit, cosched_fn fn, void *arg, const cosched_attr *given)
 {
@@ -51,30 +72,18 @@ int cos_task_make(struct cos_task **out, struct cos_exec *e, struct cos_scope *p
     if (t == NULL) {
         return -EAGAIN;
     }
-    t->kind = COS_TASK_BODY;
-    t->fn = fn;
+    fill(t, parent, a->affinity == COSCHED_INHERIT ? inherit : (uint8_t)a->affinity, fn, arg);
     t->name = a->name;
     t->flags = (uint16_t)a->flags;
-    t->affinity = a->affinity == COSCHED_INHERIT ? inherit : (uint8_t)a->affinity;
     t->stack_kib = (uint32_t)((a->stack_size + 1023) / 1024);
-    t->group = NULL;
-    t->kids = 0;
-    cos_atomic_store(&t->refs, 0, relaxed);
-    cos_atomic_store(&t->parent, 0, relaxed);
-    uint64_t joining = 0;
     if (a->timeout_ns > 0) {
         t->flags |= COS_TASK_TIMEOUT;
-        joining = (uint64_t)a->timeout_ns;
+        cos_atomic_store(&t->joining, (uint64_t)a->timeout_ns, relaxed);
     }
-    cos_atomic_store(&t->joining, joining, relaxed);
     if (a->arg_size > 0) {
         t->flags |= COS_TASK_ARG_COPY;
         memcpy(t->arg_copy, arg, a->arg_size);
-    } else {
-        t->arg = arg;
     }
-    cos_scope_init(&t->scope, parent, 0);
-    cos_scope_retain(parent);
     *out = t;
     return 0;
 }
@@ -157,13 +166,33 @@ static int spawn_detached(struct cos_exec *e, struct cos_task *t)
     return rc;
 }
 
-int cosched_spawn(cosched_task *out, cosched_fn fn, void *arg, const cosched_attr *attr)
+/* A child with the default attributes, in line where its parent runs: most spawns are nothing else. False: not that simple. */
+static inline bool spawn_here(struct cos_exec *e, struct cos_fiber *f, cosched_task *out,
+                              cosched_fn fn, void *arg)
 {
-    struct cos_exec *e;
-    struct cos_fiber *f = cos_fiber_current(&e);
-    if (f == NULL) {
-        return -EPERM;
+    bool worker = e->kind == COS_EXEC_WORKER;
+    if (COS_UNLIKELY(f->affinity != (worker ? COSCHED_WORKER : COSCHED_MAIN))) {
+        return false;
     }
+    struct cos_task *t = cos_task_take(&e->tasks);
+    if (COS_UNLIKELY(t == NULL)) {
+        return false;
+    }
+    fill(t, f->scope, f->affinity, fn, arg);
+    *out = cos_task_handle(t);
+    cos_kids_add(f->current, t); /* before it can end */
+    COS_COUNT(e, spawned);
+    if (COS_UNLIKELY(cos_deque_push_owner(&e->deque, t->index) < 0)) {
+        cos_submit(e, t);
+    } else if (worker) {
+        cos_parker_pushed(&e->rt->parker);
+    }
+    return true;
+}
+
+static int spawn_with(struct cos_exec *e, struct cos_fiber *f, cosched_task *out, cosched_fn fn,
+                      void *arg, const cosched_attr *attr)
+{
     struct cos_task *t;
     struct cos_scope *parent = out != NULL ? f->scope : &e->rt->root;
     uint8_t inherit = f->affinity == COSCHED_BLOCKING ? COSCHED_WORKER : f->affinity;
@@ -190,6 +219,19 @@ int cosched_spawn(cosched_task *out, cosched_fn fn, void *arg, const cosched_att
         cos_submit(e, t);
     }
     return 0;
+}
+
+int cosched_spawn(cosched_task *out, cosched_fn fn, void *arg, const cosched_attr *attr)
+{
+    struct cos_exec *e;
+    struct cos_fiber *f = cos_fiber_current(&e);
+    if (COS_UNLIKELY(f == NULL)) {
+        return -EPERM;
+    }
+    if (COS_LIKELY(attr == NULL && out != NULL) && COS_LIKELY(spawn_here(e, f, out, fn, arg))) {
+        return 0;
+    }
+    return spawn_with(e, f, out, fn, arg, attr);
 }
 
 int cosched_runtime_post(cosched_runtime *rt, cosched_affinity to, cosched_fn fn, const void *arg,
@@ -251,6 +293,9 @@ static void detach_kid(struct cos_exec *e, struct cos_task *self, struct cos_tas
 static void detach_stranger(struct cos_exec *e, struct cos_task *t, uint32_t generation)
 {
     uint64_t j = cos_join(generation, COS_JOIN_NONE);
+    if (cos_atomic_load(&t->join, relaxed) == j && !cos_join_stranger(t)) {
+        return; /* its parent awaits it */
+    }
     cos_roots_add(e->rt);
     if (!cos_atomic_cas(&t->join, &j, cos_join(generation, COS_JOIN_DETACHED_LISTED), acq_rel,
                         acquire)) {
@@ -287,12 +332,20 @@ void cosched_cancel(cosched_task task)
     if (t == NULL) {
         return;
     }
+    struct cos_fiber *f = cos_fiber_current(NULL);
     cos_lock_acquire(&t->scope.lock);
-    /* A read-modify-write, acq_rel: see cos_task_recycle. The block cannot change hands while we hold its lock and have
-     * seen its generation. */
-    uint64_t j = cos_atomic_or(&t->join, 0, acq_rel);
+    /* The lock before the look at the generation; the partner is the light fence in cos_task_recycle. The block cannot change
+     * hands while we hold its lock and have seen its generation. Nobody but its parent gives it away meanwhile. */
+    bool stranger = f == NULL || cos_atomic_load(&t->parent, relaxed) != f->current->index;
+    bool parked_or_own = !stranger || cos_join_stranger(t);
+    uint64_t j = cos_atomic_load(&t->join, acquire);
     if (cos_join_generation(j) == task.generation && cos_join_who(j) != COS_JOIN_DONE) {
         cos_scope_cancel_locked(&t->scope, 0);
+        if (!parked_or_own) {
+            /* Inline tasks above it on that stack need not be linked to it. release: pairs with cos_fiber_canceled. The fiber
+             * lives as long as t cannot be recycled. */
+            cos_atomic_store(&t->fiber->look_up, 1, release);
+        }
     }
     cos_lock_release(&t->scope.lock);
 }

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <sys/mman.h>
 
+#include "arch/fence.h"
 #include "arch/lock.h"
 #include "queue/wait.h"
 
@@ -26,7 +27,7 @@ static struct {
     uint32_t retired;
 } slab;
 
-static COS_ATOMIC(uint32_t) used_published; /* for lookups: release after a block is initialised */
+COS_ATOMIC(uint32_t) cos_tasks_used;
 
 int cos_tasks_reserve(void)
 {
@@ -67,13 +68,6 @@ uint64_t cos_tasks_in_use(void)
     return n;
 }
 
-struct cos_task *cos_task_lookup(cosched_task handle)
-{
-    /* acquire: pairs with the release in take_new. */
-    bool known = handle.index != 0 && handle.index <= cos_atomic_load(&used_published, acquire);
-    return known ? cos_task_at(handle.index) : NULL;
-}
-
 /* Under the lock. */
 static uint32_t take_new(void)
 {
@@ -83,7 +77,7 @@ static uint32_t take_new(void)
     struct cos_task *t = &cos_task_blocks[++slab.used];
     t->index = slab.used;
     cos_atomic_store(&t->join, cos_join(1, COS_JOIN_NONE), relaxed);
-    cos_atomic_store(&used_published, slab.used, release);
+    cos_atomic_store(&cos_tasks_used, slab.used, release);
     return slab.used;
 }
 
@@ -171,9 +165,6 @@ void cos_task_free(struct cos_task_cache *cache, struct cos_task *t)
     cos_task_recycle(cache, t);
 }
 
-/* cosched_cancel takes the scope's lock and then looks at the generation with a read-modify-write. If that came before
- * ours (acq_rel, on the same word), its lock is visible here and we wait until it has let go; if it came after, it
- * sees the new generation. So a cancel never reaches the next task of this block. */
 static void wait_for_cancelers(struct cos_task *t)
 {
     /* acquire: pairs with the release in cos_lock_release; what a canceler that has just left read is read. */
@@ -183,7 +174,7 @@ static void wait_for_cancelers(struct cos_task *t)
     }
 }
 
-void cos_task_recycle(struct cos_task_cache *cache, struct cos_task *t)
+void cos_task_recycle_slow(struct cos_task_cache *cache, struct cos_task *t)
 {
     wait_for_cancelers(t);
     t->kind = COS_TASK_FREE;
@@ -204,7 +195,7 @@ void cos_task_recycle(struct cos_task_cache *cache, struct cos_task *t)
         return;
     }
     cache_push(cache, t->index);
-    if (cache->count > 4 * BATCH_MAX) {
+    if (cache->count > COS_TASK_CACHE_MAX) {
         drain(cache, 2 * BATCH_MAX);
     }
 }

@@ -17,6 +17,7 @@
 #define COS_SCHED_TASK_H
 #include <cosched/cosched.h>
 
+#include "arch/fence.h"
 #include "base/assert.h"
 #include "base/atomic.h"
 #include "queue/inbox.h"
@@ -40,7 +41,9 @@ enum {
     COS_TASK_ARMED = 0x2000 /* it waits for its start without a stack; `joining` names the wheel */
 };
 
-#define COS_JOINING_ANY UINT64_MAX /* in `joining`: it awaits several tasks; never the key of one */
+/* In `joining`; never the key of a task. */
+#define COS_JOINING_ANY    UINT64_MAX       /* it awaits several tasks */
+#define COS_JOINING_INLINE (UINT64_MAX - 1) /* its parent runs it: see cos_join_stranger */
 
 struct cos_fiber;
 struct cos_exec;
@@ -55,9 +58,11 @@ struct cos_task {
     struct cos_wait wait;      /* the wait of the fiber whose base task this is */
 
     union {
-        COS_ATOMIC(int64_t) result; /* from its end; relaxed, published by join */
-        void *arg;                  /* until its start */
-        uint64_t ticket;            /* hop: the wait it must claim */
+        /* All relaxed. Atomic, because who comes late with a copy of a handle reads the result before it learns that it has
+         * no right to it. */
+        COS_ATOMIC(int64_t) result;  /* from its end; published by join */
+        COS_ATOMIC(void *) arg;      /* until its start */
+        COS_ATOMIC(uint64_t) ticket; /* hop: the wait it must claim */
     };
 
     cosched_fn fn;
@@ -65,7 +70,8 @@ struct cos_task {
     const char *name;        /* borrowed: static storage */
     struct cos_group *group; /* borrowed: outlives its children */
     COS_ATOMIC(uint64_t)
-    joining; /* handle of the task this one awaits, 0 none; before the start: timeout_ns, or 1 + executor of the wheel */
+    joining; /* handle of the task this one awaits, 0 none; before the start: timeout_ns, or 1 + executor of the wheel;
+              * COS_JOINING_… */
 
     union {
         struct cos_inbox_node inbox; /* in an inbox, or */
@@ -111,6 +117,8 @@ void cos_tasks_limit(uint32_t tasks_max);
 uint64_t cos_tasks_in_use(void);
 
 extern struct cos_task *cos_task_blocks; /* const after cos_tasks_reserve */
+extern COS_ATOMIC(uint32_t)
+    cos_tasks_used; /* the highest index ever handed out: release after its block is made */
 
 /* Any index that was ever handed out. Const for the process. */
 static inline struct cos_task *cos_task_at(uint32_t index)
@@ -121,10 +129,26 @@ static inline struct cos_task *cos_task_at(uint32_t index)
 /* A block with a fresh life: join {generation, NONE}, wait over. NULL: tasks_max reached or no memory. cache NULL: threads
  * that are no executor. */
 struct cos_task *cos_task_alloc(struct cos_task_cache *cache);
+
+/* The same from what an executor has at hand; NULL: ask cos_task_alloc. */
+static inline struct cos_task *cos_task_take(struct cos_task_cache *cache)
+{
+    if (COS_UNLIKELY(cache->head == 0)) {
+        return NULL;
+    }
+    struct cos_task *t = cos_task_at(cache->head);
+    cache->head = cos_atomic_load(&t->link, relaxed); /* relaxed: the cache is this thread's */
+    cache->count--;
+    return t;
+}
+
 /* The life is over: the generation moves on (handles are stale from here), the block may be reused. */
 void cos_task_free(struct cos_task_cache *cache, struct cos_task *t);
-/* The second half of free, for who moved the generation on by a read-modify-write of its own. */
-void cos_task_recycle(struct cos_task_cache *cache, struct cos_task *t);
+/* The second half of free, for who moved the generation on. cosched_cancel takes the scope's lock, passes a heavy fence and then
+ * looks at the generation; we pass a light fence and look at the lock: either we see it held and wait until it is let go, or
+ * the canceler sees the new generation. So a cancel never reaches the next task of this block. */
+static inline void cos_task_recycle(struct cos_task_cache *cache, struct cos_task *t);
+void cos_task_recycle_slow(struct cos_task_cache *cache, struct cos_task *t);
 void cos_task_cache_flush(struct cos_task_cache *cache);
 
 static inline uint32_t cos_join_generation(uint64_t join)
@@ -142,11 +166,36 @@ static inline uint64_t cos_join(uint32_t generation, uint32_t who)
     return (uint64_t)generation << 32 | who;
 }
 
+#define COS_TASK_CACHE_MAX 256U /* blocks; then half of them go to the depot */
+
+static inline void cos_task_recycle(struct cos_task_cache *cache, struct cos_task *t)
+{
+    cos_fence_light();
+    uint64_t j = cos_atomic_load(&t->join, relaxed); /* relaxed: nobody else changes it any more */
+    /* acquire: pairs with the release in cos_lock_release; what a canceler that has just left read is read. */
+    if (COS_UNLIKELY(cos_atomic_load(&t->scope.lock.word, acquire) != COS_LOCK_FREE ||
+                     cos_join_who(j) != COS_JOIN_NONE || cos_join_generation(j) == UINT32_MAX ||
+                     cache == NULL || cache->count >= COS_TASK_CACHE_MAX)) {
+        cos_task_recycle_slow(cache, t);
+        return;
+    }
+    t->kind = COS_TASK_FREE;
+    t->fiber = NULL;
+    cos_atomic_store(&t->link, cache->head, relaxed); /* relaxed: the cache is this thread's */
+    cache->head = t->index;
+    cache->count++;
+}
+
 static inline cosched_task cos_task_handle(const struct cos_task *t)
 {
     return (cosched_task){t->index, cos_join_generation(cos_atomic_load(&t->join, relaxed))};
 }
 
 /* The block a handle names, or NULL for an index that never was. The generation is the caller's to check. */
-struct cos_task *cos_task_lookup(cosched_task handle);
+static inline struct cos_task *cos_task_lookup(cosched_task handle)
+{
+    /* acquire: pairs with the release in take_new. */
+    bool known = handle.index != 0 && handle.index <= cos_atomic_load(&cos_tasks_used, acquire);
+    return COS_LIKELY(known) ? cos_task_at(handle.index) : NULL;
+}
 #endif
