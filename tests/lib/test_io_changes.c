@@ -4,6 +4,7 @@
 
 #include "arch/futex.h"
 #include "base/alloc.h"
+#include "io/pool.h"
 #include "test_io.h"
 
 static void make(const char *path)
@@ -118,8 +119,7 @@ static int64_t hold(void *arg)
 
 static int64_t hold_the_pool(void *arg)
 {
-    int64_t result;
-    return cosched_blocking(&result, hold, arg);
+    return cos_pool_run(hold, arg, COSCHED_NEVER);
 }
 
 static int64_t add_root(void *arg)

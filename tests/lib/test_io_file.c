@@ -5,6 +5,7 @@
 
 #include "arch/futex.h"
 #include "base/alloc.h"
+#include "io/pool.h"
 #include "test_io.h"
 
 static int open_new(void)
@@ -143,8 +144,7 @@ static int64_t hold(void *arg)
 
 static int64_t hold_the_pool(void *arg)
 {
-    int64_t result;
-    return cosched_blocking(&result, hold, arg);
+    return cos_pool_run(hold, arg, COSCHED_NEVER);
 }
 
 /* Until open_the_pool nothing of the pool runs. */

@@ -79,7 +79,7 @@ enum {
 typedef struct {
     size_t struct_size; /* sizeof: lets the struct grow */
     int32_t workers; /* threads, 0 … 64; -1: effective CPUs - 1, at least 1; 0: WORKER tasks run on MAIN */
-    uint32_t blocking_max; /* threads for cosched_blocking; 0: 64 */
+    uint32_t blocking_max; /* threads for cosched_blocking, and the most for any other class; 0: 64 */
     size_t stack_size;     /* bytes a task may use of its stack; 0: what fits into 64 KiB */
     uint32_t tasks_max;    /* 0: 4 Mi; beyond it spawn answers -EAGAIN */
     uint32_t flags;        /* COSCHED_REPORT_OVERFLOW */
@@ -179,6 +179,20 @@ COSCHED_API int cosched_sleep_until(int64_t deadline); /* 0, -ECANCELED; NEVER w
 /* Runs fn on a thread that may block, with 1 MiB of stack, and waits; cosched calls inside fn answer -EPERM. 0 and
  * fn's result, or -ECANCELED when it had not started. Once started it is waited for. */
 COSCHED_API int cosched_blocking(int64_t *result, cosched_fn fn, void *arg);
+
+/* A kind of blocking work with a limit of its own: at most so many of its calls run at a time, the others wait their turn in
+ * order. The classes share threads and nothing else: what one does never delays another. In static storage, or at least as long as
+ * a call is under way: static cosched_blocking_class disk = {"disk", 8}; */
+typedef struct {
+    const char *name;  /* static storage; shown in reports */
+    uint32_t limit;    /* at least 1; more than the runtime's blocking_max counts as that */
+    void *private_[6]; /* zero */
+} cosched_blocking_class;
+
+/* cosched_blocking in a class (NULL: that of cosched_blocking). The deadline limits the waiting for a thread, never fn:
+ * -ETIMEDOUT when it passed and fn has not run. -EINVAL: limit 0. */
+COSCHED_API int cosched_blocking_in(cosched_blocking_class *c, int64_t *result, cosched_fn fn,
+                                    void *arg, int64_t deadline);
 /* `return cosched_tail(fn, arg);` as the last act of a body: fn(arg) takes its place, on the same stack, with the
  * body's frame gone. Endless chains need one stack. */
 COSCHED_API int64_t cosched_tail(cosched_fn fn, void *arg);

@@ -125,7 +125,7 @@ int cosched_file_close(int fd)
     if (cosched_scope_begin(&shield, cosched_in_ms(CLOSE_GRACE_MS), COSCHED_SHIELD) < 0) {
         return (int)do_close(&r);
     }
-    int rc = cosched_blocking(&result, do_close, &r);
+    int rc = cosched_blocking_in(&cos_files, &result, do_close, &r, COSCHED_NEVER);
     cosched_scope_end(&shield);
     return (int)(rc < 0 ? do_close(&r) : result);
 }

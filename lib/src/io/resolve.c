@@ -28,6 +28,7 @@ struct lookup {
 };
 
 static COS_ATOMIC(uint32_t) left; /* lookups without an asker */
+static cosched_blocking_class names = {.name = "names", .limit = COS_RESOLVE_THREADS_MAX};
 
 static int error_of(int gai, int system_error)
 {
@@ -100,7 +101,7 @@ static int64_t carry(void *arg)
 {
     struct lookup *l = arg;
     int64_t result = 0;
-    int rc = cosched_blocking(&result, run, l);
+    int rc = cosched_blocking_in(&names, &result, run, l, COSCHED_NEVER);
     l->rc = rc < 0 ? rc : (int)result;
     /* acq_rel: publishes rc and found to the asker, or takes the record over from it. */
     if (cos_atomic_exchange(&l->state, DONE, acq_rel) == LEFT) {
@@ -155,7 +156,7 @@ static int ask(cos_lookup_fn fn, const char *host, const char *service, int64_t 
         return -ETIMEDOUT;
     }
     if (cos_atomic_load(&left, relaxed) >= COS_RESOLVE_LEFT_MAX) {
-        return -EAGAIN; /* the pool is for others, too */
+        return -EAGAIN; /* the threads for names are for others, too */
     }
     struct lookup *l = lookup_create(fn, host, service);
     if (l == NULL) {

@@ -1,32 +1,29 @@
-/* Threads that may block: an elastic pool for cosched_blocking, and a thread each for BLOCKING tasks. Never libuv's four:
- * those are shared with DNS and files. */
+/* Threads that may block: the crew of cosched_blocking (crew.h), and a thread each for BLOCKING tasks. Never libuv's four. */
 #ifndef COS_SCHED_BLOCKING_H
 #define COS_SCHED_BLOCKING_H
 #include <cosched/cosched.h>
 
 #include <pthread.h>
 
-#include "base/list.h"
+#include "sched/crew.h"
 
-#define COS_OWN_THREADS_MAX          64
-#define COS_BLOCKING_THREADS_DEFAULT 64
+#define COS_OWN_THREADS_MAX      64
+#define COS_BLOCKING_STACK_BYTES ((size_t)1024 * 1024)
 
 struct cosched_runtime;
 struct cos_exec;
 struct cos_task;
 
 struct cos_blocking {
-    pthread_mutex_t mutex; /* guards everything here */
-    pthread_cond_t work, quiet;
-    struct cos_list queue; /* struct request, oldest first; they lie on the asking tasks' stacks */
-    uint32_t queued, threads, idle, threads_max;
+    pthread_mutex_t mutex; /* guards what follows, but for the crew */
+    pthread_cond_t quiet;
     uint32_t own;        /* BLOCKING tasks alive */
     uint64_t own_in_use; /* bit i: executor 1 + COSCHED_WORKERS_MAX + i has a thread */
-    bool quitting;
+    struct cos_crew crew;
 };
 
 int cos_blocking_init(struct cos_blocking *b, uint32_t threads_max);
-/* Nothing is queued any more: sends the threads home and waits for them. */
+/* No task is left: sends the threads home and waits for them. */
 void cos_blocking_fini(struct cos_blocking *b);
 void cos_blocking_levels(struct cos_blocking *b, uint64_t *threads, uint64_t *queued);
 
