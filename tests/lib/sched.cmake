@@ -1,5 +1,5 @@
 # Tests of lib/src/sched, sync and inspect: one file a source, or a group of them.
-foreach(noun task spawn join inline_join scope call hop event group channel blocking crew runtime worker mainloop stats current cpus timers)
+foreach(noun task spawn join inline_join scope call hop event group channel blocking crew fpenv runtime worker mainloop stats current cpus timers)
     cosched_lib_test(test_${noun})
 endforeach()
 
@@ -9,3 +9,6 @@ foreach(level 0 2)
                  INCLUDES ${PROJECT_SOURCE_DIR}/lib/src)
     target_compile_options(test_depth_o${level} PRIVATE -U_FORTIFY_SOURCE -O${level})
 endforeach()
+# The compiler may not compute with a rounding mode that it guesses.
+target_compile_options(test_fpenv PRIVATE $<$<C_COMPILER_ID:GNU>:-frounding-math>)
+target_link_libraries(test_fpenv PRIVATE m)

@@ -129,8 +129,11 @@ COSCHED_API int cosched_runtime_destroy(cosched_runtime *rt);
 #define COSCHED_ARG_MAX 32 /* bytes of argument that a task can hold itself */
 
 enum {
-    COSCHED_PINNED = 1,          /* stays where it was started; a call or hop elsewhere: -EPERM */
-    COSCHED_SKIP_IF_CANCELED = 2 /* cancelled before its start it does not run: -ECANCELED */
+    COSCHED_PINNED = 1,           /* stays where it was started; a call or hop elsewhere: -EPERM */
+    COSCHED_SKIP_IF_CANCELED = 2, /* cancelled before its start it does not run: -ECANCELED */
+    /* Its rounding mode and floating-point exceptions are its own, wherever it goes, and reach no other task. It begins with
+     * those of the thread. Without the flag a task must leave them as they were before it suspends or ends. */
+    COSCHED_FPENV = 8
 };
 
 typedef struct {

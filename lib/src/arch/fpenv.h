@@ -10,6 +10,8 @@ struct cos_fpenv {
     uint16_t x87_control;
 #elif defined(__aarch64__)
     uint64_t fpcr;
+#elif defined(__riscv)
+    uint64_t fcsr; /* with the exception flags, as mxcsr */
 #endif
 };
 
@@ -20,6 +22,8 @@ static inline void cos_arch_fpenv_save(struct cos_fpenv *env)
                      : "=m"(env->mxcsr), "=m"(env->x87_control)::"memory");
 #elif defined(__aarch64__)
     __asm__ volatile("mrs %0, fpcr" : "=r"(env->fpcr)::"memory");
+#elif defined(__riscv)
+    __asm__ volatile("frcsr %0" : "=r"(env->fcsr)::"memory");
 #endif
 }
 
@@ -29,6 +33,8 @@ static inline void cos_arch_fpenv_restore(const struct cos_fpenv *env)
     __asm__ volatile("ldmxcsr %0\n\tfldcw %1" ::"m"(env->mxcsr), "m"(env->x87_control) : "memory");
 #elif defined(__aarch64__)
     __asm__ volatile("msr fpcr, %0" ::"r"(env->fpcr) : "memory");
+#elif defined(__riscv)
+    __asm__ volatile("fscsr %0" ::"r"(env->fcsr) : "memory");
 #endif
 }
 #endif

@@ -81,6 +81,7 @@ static void leave_own(struct cos_exec *e)
 static void *own_main(void *arg)
 {
     struct cos_exec *e = arg;
+    cos_arch_fpenv_restore(&e->rt->blocking.crew.fpenv); /* as inherited it may be a task's */
     cos_exec_thread_begin(e);
     while (!e->own_done) {
         e->budget = COS_EXEC_BUDGET;

@@ -45,6 +45,7 @@ struct cos_exec {
     uint32_t next; /* a waiter just woken by an ending task: runs next. Owner; 0 outside of that moment */
     uint32_t budget; /* slices left before the loop has its turn */
     struct cos_context loop;
+    struct cos_fpenv fpenv; /* the thread's own, while a task with COSCHED_FPENV runs */
     struct cos_task_cache tasks;
     struct cos_stack_cache stacks;
     struct cos_overflow_thread overflow;

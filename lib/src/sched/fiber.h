@@ -6,6 +6,7 @@
 #ifndef COS_SCHED_FIBER_H
 #define COS_SCHED_FIBER_H
 #include "arch/context.h"
+#include "arch/fpenv.h"
 #include "arch/stack.h"
 #include "sched/task.h"
 
@@ -47,6 +48,8 @@ struct cos_fiber {
     uint8_t affinity;  /* COSCHED_MAIN, _WORKER, _BLOCKING: where it belongs now */
     uint8_t hop_to;    /* where a hop in flight goes */
     bool pinned;
+    bool own_fpenv;         /* COSCHED_FPENV, while the body runs */
+    struct cos_fpenv fpenv; /* its own, while it is away */
     _Alignas(16) char arg[COSCHED_ARG_MAX];
 };
 

@@ -126,6 +126,23 @@ static int64_t run_with_timeout(struct cos_fiber *f, struct cos_task *t, void *a
     return result;
 }
 
+/* The thread's floating-point environment waits in the executor meanwhile; the body may end on another thread. */
+static int64_t run_with_settings(struct cos_fiber *f, struct cos_task *t, void *arg,
+                                 int64_t timeout_ns)
+{
+    f->own_fpenv = (t->flags & COSCHED_FPENV) != 0;
+    if (f->own_fpenv) {
+        cos_arch_fpenv_save(&cos_exec_current()->fpenv);
+    }
+    int64_t result =
+        timeout_ns > 0 ? run_with_timeout(f, t, arg, timeout_ns) : cos_fiber_run(f, t->fn, arg);
+    if (f->own_fpenv) {
+        f->own_fpenv = false;
+        cos_arch_fpenv_restore(&cos_exec_current()->fpenv);
+    }
+    return result;
+}
+
 void cos_task_run(struct cos_exec *e, struct cos_fiber *f, struct cos_task *t)
 {
     (void)e;
@@ -155,8 +172,8 @@ void cos_task_run(struct cos_exec *e, struct cos_fiber *f, struct cos_task *t)
     int64_t result;
     if (skips(f, t)) {
         result = -ECANCELED;
-    } else if (timeout_ns > 0) {
-        result = run_with_timeout(f, t, arg, timeout_ns);
+    } else if ((t->flags & (COS_TASK_TIMEOUT | COSCHED_FPENV)) != 0) {
+        result = run_with_settings(f, t, arg, timeout_ns);
     } else {
         result = cos_fiber_run(f, t->fn, arg);
     }

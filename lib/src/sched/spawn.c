@@ -19,7 +19,7 @@ static bool valid(const cosched_attr *a)
     bool blocking = a->affinity == COSCHED_BLOCKING;
     return (unsigned)a->affinity <= COSCHED_BLOCKING && a->arg_size <= COSCHED_ARG_MAX &&
            a->timeout_ns >= 0 &&
-           (a->flags & ~(uint32_t)(COSCHED_PINNED | COSCHED_SKIP_IF_CANCELED)) == 0 &&
+           (a->flags & ~(uint32_t)(COSCHED_PINNED | COSCHED_SKIP_IF_CANCELED | COSCHED_FPENV)) == 0 &&
            (!blocking || (a->flags & COSCHED_PINNED) != 0) &&
            a->stack_size <= COS_STACK_BYTES_MAX / 2;
 }

@@ -22,13 +22,32 @@ static __attribute__((noinline)) struct cos_context *choose(struct cos_exec *e)
     return to != NULL ? &to->ctx : &e->loop;
 }
 
+static inline void leave(struct cos_exec *e, struct cos_fiber *f)
+{
+    struct cos_context *to = choose(e);
+    struct cos_fiber *left = cos_context_switch(&f->ctx, to, f);
+    arrive(left);
+}
+
+/* It leaves the thread as it found it. */
+static COS_SWITCHES void leave_with_fpenv(struct cos_exec *e, struct cos_fiber *f)
+{
+    cos_arch_fpenv_save(&f->fpenv);
+    cos_arch_fpenv_restore(&e->fpenv);
+    leave(e, f);
+    cos_arch_fpenv_save(&cos_exec_current()->fpenv);
+    cos_arch_fpenv_restore(&f->fpenv);
+}
+
 COS_SWITCHES void cos_leave(struct cos_exec *e, cos_commit_fn commit)
 {
     struct cos_fiber *f = e->running;
     f->commit = commit;
-    struct cos_context *to = choose(e);
-    struct cos_fiber *left = cos_context_switch(&f->ctx, to, f);
-    arrive(left);
+    if (COS_UNLIKELY(f->own_fpenv)) {
+        leave_with_fpenv(e, f);
+    } else {
+        leave(e, f);
+    }
 }
 
 static void commit_end(struct cos_exec *e, struct cos_fiber *left)

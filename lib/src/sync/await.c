@@ -31,8 +31,10 @@ static bool may_run_inline(const struct cos_fiber *f, const struct cos_task *t, 
 {
     return cos_atomic_load(&t->parent, relaxed) == f->current->index &&
            cos_atomic_load(&t->join, relaxed) == cos_join(generation, COS_JOIN_NONE) &&
-           t->affinity == f->affinity && (t->flags & (COSCHED_PINNED | COS_TASK_TIMEOUT)) == 0 &&
-           t->stack_kib == 0 && cos_atomic_load(&t->scope.parent, relaxed) == f->scope && !f->pinned;
+           t->affinity == f->affinity &&
+           (t->flags & (COSCHED_PINNED | COS_TASK_TIMEOUT | COSCHED_FPENV)) == 0 &&
+           t->stack_kib == 0 && cos_atomic_load(&t->scope.parent, relaxed) == f->scope &&
+           !f->pinned && !f->own_fpenv;
 }
 
 static COS_COLD bool skips(struct cos_fiber *f, struct cos_task *t)
