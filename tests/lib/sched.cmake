@@ -1,5 +1,5 @@
 # Tests of lib/src/sched, sync and inspect: one file a source, or a group of them.
-foreach(noun task spawn join inline_join scope call hop event group channel blocking crew fpenv runtime worker mainloop stats current cpus timers)
+foreach(noun task spawn join inline_join scope call hop event group channel blocking crew fpenv outside fork jumps runtime worker mainloop stats current cpus timers)
     cosched_lib_test(test_${noun})
 endforeach()
 

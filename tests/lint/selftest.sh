@@ -2,7 +2,7 @@
 # A lint that cannot fail is worth nothing: each is shown small trees with one mistake apiece and must name
 # it, and a clean tree on which it must be silent.
 #
-# usage: selftest.sh LINT      floors | headers | sizes | symbols | units
+# usage: selftest.sh LINT      floors | headers | outside | sizes | symbols | units
 set -eu
 LC_ALL=C
 export LC_ALL
@@ -139,6 +139,16 @@ test_symbols()
     expect 1 "uv_run" sh "$here/symbols.sh" client "$tree/d.o"
 }
 
+test_outside()
+{
+    fresh
+    put lib/include/cosched/more.h 'int cosched_named(void);' 'int cosched_name(void);'
+    put tests/lib/test_outside.c 'ANSWERS(0, cosched_named());' '/* cosched_name is tested elsewhere */'
+    expect 0 '' sh "$here/outside.sh" "$tree"
+    put tests/lib/test_outside.c 'ANSWERS(0, cosched_named());'
+    expect 1 'cosched_name is not in' sh "$here/outside.sh" "$tree"
+}
+
 test_units()
 {
     command -v systemd-analyze >/dev/null 2>&1 || exit 77
@@ -166,6 +176,7 @@ test_units()
 case $lint in
 floors) test_floors ;;
 headers) test_headers ;;
+outside) test_outside ;;
 sizes) test_sizes ;;
 symbols) test_symbols ;;
 units) test_units ;;

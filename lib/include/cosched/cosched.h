@@ -15,7 +15,7 @@
  * -EPERM. Memory passed in is borrowed for the length of the call. Handles are values: copies name the same
  * task, and the first use consumes them all.
  *
- * Read in order: time, runtime, tasks, scopes, tokens, groups, channels, select, locks, events, looking in. Examples: tests/examples/.
+ * Read in order: time, runtime, tasks, scopes, tokens, groups, channels, select, locks, events, from outside, looking in. Examples: tests/examples/.
  */
 #ifndef COSCHED_H
 #define COSCHED_H
@@ -424,6 +424,29 @@ COSCHED_API int cosched_event_wait(cosched_event *e, int64_t deadline);
 /* Waits until it is set, whatever happens to the task: for answers that will come and point into this frame. */
 COSCHED_API void cosched_event_wait_always(cosched_event *e);
 COSCHED_API void cosched_event_set(cosched_event *e);
+
+/* --- from outside ---------------------------------------------------------------------------------------
+ *
+ * Outside a task is every thread of yours, MAIN's between two turns of its loop, and whatever runs inside cosched_blocking.
+ * From there, on any thread: time and words; cosched_runtime_create, _loop, _run_expired, _post, _call and _stop as they say
+ * (_stop not inside cosched_blocking, which it would wait for); cosched_cancel, cosched_token_cancel, cosched_group_cancel;
+ * channels and select with COSCHED_NOW; signal, broadcast, release, add, done, set; the statistics. Everything else
+ * answers -EPERM, false, {0, 0} or nothing, and has done nothing. What ends the process: unlocking what one cannot hold,
+ * cosched_scope_end, cosched_group_join, cosched_event_wait_always, and closing an I/O object anywhere but in a task or on MAIN.
+ *
+ * fork: the child is outside, whoever forked; what needs the runtime answers -EPERM (-EBUSY: create and run). It may only exec or
+ * _exit: to return from a task's body there ends it. Where no runtime lives a fork is as any other, and the child may make its own.
+ * posix_spawn and vfork are not touched.
+ *
+ * longjmp works within the frames of one body or called function, also over suspensions and to another thread. Over a frame
+ * of cosched (cosched_call, cosched_await, a body's end) it is undefined; at the end of the task it is found, and ends the process.
+ * C++ exceptions likewise: thrown and caught within one body they work; none may leave it. Above the first frame of a task
+ * is nothing, so one that nobody catches ends in std::terminate, with nothing unwound and the chain intact. No suspension inside
+ * a catch block or while unwinding: what is being handled belongs to the thread (keep a std::exception_ptr).
+ *
+ * A pthread mutex belongs to a thread: held over a suspension, the next task of that thread deadlocks on it, and the task may
+ * wake where it cannot unlock it (PTHREAD_MUTEX_ERRORCHECK says EDEADLK and EPERM). Use cosched_mutex. The same goes for
+ * thread-locals, errno, and the floating-point environment without COSCHED_FPENV. */
 
 /* --- looking in ---------------------------------------------------------------------------------------- */
 

@@ -39,8 +39,8 @@ COSCHED_API int64_t cosched_read(cosched_stream *s, void *buffer, size_t size, i
  * be closed. */
 COSCHED_API int64_t cosched_write(cosched_stream *s, const void *buffer, size_t size,
                                   int64_t deadline);
-/* The end of what this side sends: the peer reads 0 once it has the rest; it may go on sending. Never suspends; no write
- * may be under way. -ENOTCONN: the peer has gone. */
+/* The end of what this side sends: the peer reads 0 once it has the rest; it may go on sending. Any thread; no write may
+ * be under way. -ENOTCONN: the peer has gone. */
 COSCHED_API int cosched_stream_shutdown_write(cosched_stream *s);
 COSCHED_API int cosched_stream_fileno(const cosched_stream *s); /* borrowed */
 /* Wakes tasks that wait in read or write with -ECANCELED: any task may call it, to end another's conversation. */
@@ -79,7 +79,7 @@ COSCHED_API int cosched_listener_port(const cosched_listener *l); /* -EAFNOSUPPO
  * cosched_resolve's. */
 COSCHED_API int cosched_connect_tcp(cosched_stream **out, const char *host, uint16_t port,
                                     int64_t deadline);
-/* Small writes leave at once instead of waiting for more. Never suspends; -EOPNOTSUPP: not TCP. */
+/* Small writes leave at once instead of waiting for more. Any thread; -EOPNOTSUPP: not TCP. */
 COSCHED_API int cosched_stream_nodelay(cosched_stream *s, bool on);
 
 /* --- descriptors, signals, children ------------------------------------------------------------------- */
@@ -186,7 +186,7 @@ COSCHED_API int cosched_changes_open(cosched_changes **out);
  * time (-EBUSY), as a file operation. */
 COSCHED_API int cosched_changes_add(cosched_changes *c, const char *path, uint32_t what,
                                     int64_t deadline);
-COSCHED_API int cosched_changes_remove(cosched_changes *c, int id); /* -EINVAL: no such id */
+COSCHED_API int cosched_changes_remove(cosched_changes *c, int id); /* any thread; -EINVAL: no such id */
 COSCHED_API int cosched_changes_next(cosched_changes *c, struct cosched_change *out,
                                      int64_t deadline);
 /* Wakes a task that waits in next with -ECANCELED, closes and frees. NULL is fine. */

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "sched/fork.h"
 #include "sched/runtime.h"
 
 static uint64_t get(const COS_ATOMIC(uint64_t) * counter)
@@ -75,6 +76,9 @@ int cosched_stats_get(cosched_runtime *rt, cosched_stats *out)
     size_t size = out->struct_size;
     if (rt == NULL || size == 0 || size > sizeof *out) {
         return -EINVAL;
+    }
+    if (cos_fork_is_child()) {
+        return -EPERM; /* locks may be held for ever */
     }
     cosched_stats s = {.struct_size = size, .workers = rt->workers};
     add_totals(&s, rt);

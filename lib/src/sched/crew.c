@@ -7,6 +7,7 @@
 #include "arch/futex.h"
 #include "base/clock.h"
 #include "sched/blocking.h"
+#include "sched/fork.h"
 #include "sched/park.h"
 #include "sched/runtime.h"
 #include "sched/thread.h"
@@ -156,6 +157,7 @@ static void *crew_main(void *arg)
         while ((r = take(c)) != NULL) {
             pthread_mutex_unlock(&c->mutex);
             r->result = r->fn(r->arg);
+            COS_ASSERT(!cos_fork_is_child() && "a forked child ends by exec or _exit");
             pthread_mutex_lock(&c->mutex);
             cos_list_remove(&r->calls);
             line_change(c, r->class, 0, -1);

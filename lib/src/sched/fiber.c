@@ -96,6 +96,7 @@ int64_t cos_fiber_run(struct cos_fiber *f, cosched_fn fn, void *arg)
     struct cos_frame frame = {NULL, fn, f->base};
     f->frames = &frame;
     int64_t result = run_chain(f, fn, arg);
+    COS_ASSERT(f->frames == &frame && "longjmp or an exception passed a frame of cosched");
     f->frames = NULL;
     return result;
 }

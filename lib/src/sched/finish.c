@@ -145,7 +145,6 @@ static int64_t run_with_settings(struct cos_fiber *f, struct cos_task *t, void *
 
 void cos_task_run(struct cos_exec *e, struct cos_fiber *f, struct cos_task *t)
 {
-    (void)e;
     t->fiber = f;
     f->current = t;
     f->scope = &t->scope;
@@ -181,7 +180,9 @@ void cos_task_run(struct cos_exec *e, struct cos_fiber *f, struct cos_task *t)
     if (t->kids != 0) {
         cos_kids_close(f, t);
     }
-    cos_task_complete(cos_exec_current(), t, result);
+    e = cos_exec_current();
+    COS_ASSERT(e != NULL && "a forked child ends by exec or _exit");
+    cos_task_complete(e, t, result);
 }
 
 int cos_task_end_wanted(struct cos_exec *e, struct cos_task *self, struct cos_task *t,

@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "sched/cpus.h"
 #include "sched/current.h"
+#include "sched/fork.h"
 #include "sched/spawn.h"
 #include "sched/thread.h"
 
@@ -195,6 +196,7 @@ int cosched_runtime_create(cosched_runtime **out, const cosched_config *config,
     }
     setenv("UV_USE_IO_URING", "0", 0);
     cos_fence_init();
+    cos_fork_watch();
     struct cosched_runtime *rt = NULL;
     rc = cos_tasks_reserve();
     if (rc == 0) {
@@ -238,6 +240,9 @@ cosched_runtime *cosched_runtime_self(void)
 
 int cosched_runtime_loop(cosched_runtime *rt)
 {
+    if (cos_fork_is_child()) {
+        return -EPERM;
+    }
     if (cos_fiber_current(NULL) != NULL || !cos_mainloop_adopt_thread(rt)) {
         return -EBUSY;
     }
@@ -249,6 +254,9 @@ int cosched_runtime_loop(cosched_runtime *rt)
 
 int64_t cosched_runtime_run_expired(cosched_runtime *rt, int64_t budget_ns)
 {
+    if (cos_fork_is_child()) {
+        return -EPERM;
+    }
     if (cos_fiber_current(NULL) != NULL || !cos_mainloop_adopt_thread(rt)) {
         return -EBUSY;
     }
@@ -323,6 +331,9 @@ static void wait_for_roots(struct cosched_runtime *rt, int64_t deadline, bool on
 
 int cosched_runtime_stop(cosched_runtime *rt, int64_t deadline)
 {
+    if (cos_fork_is_child()) {
+        return -EPERM;
+    }
     if (cos_fiber_current(NULL) != NULL) {
         return -EDEADLK;
     }
@@ -340,13 +351,18 @@ int cosched_runtime_stop(cosched_runtime *rt, int64_t deadline)
 
 void cosched_runtime_close(cosched_runtime *rt, void (*done)(void *data), void *data)
 {
-    cos_mainloop_close(rt, done, data);
+    if (!cos_fork_is_child()) { /* the poll set would be the parent's */
+        cos_mainloop_close(rt, done, data);
+    }
 }
 
 int cosched_runtime_destroy(cosched_runtime *rt)
 {
     if (rt == NULL) {
         return 0;
+    }
+    if (cos_fork_is_child()) {
+        return -EPERM;
     }
     bool open = rt->host_loop && !cos_mainloop_closed(rt);
     if (cos_fiber_current(NULL) != NULL || cos_atomic_load(&rt->roots, acquire) != 0 || open) {

@@ -7,6 +7,7 @@
 #include "arch/fence.h"
 #include "sched/current.h"
 #include "sched/finish.h"
+#include "sched/fork.h"
 #include "sched/join.h"
 #include "sched/park.h"
 #include "sched/runtime.h"
@@ -246,6 +247,9 @@ int cos_post(struct cosched_runtime *rt, cosched_affinity to, cosched_fn fn, con
     if (rt == NULL || fn == NULL || arg_size > COSCHED_ARG_MAX ||
         (to != COSCHED_MAIN && to != COSCHED_WORKER)) {
         return -EINVAL;
+    }
+    if (cos_fork_is_child()) {
+        return -EPERM;
     }
     cos_roots_add(
         rt); /* before the look at refuse_posts: stop either sees this root or we see its refusal */
