@@ -134,6 +134,40 @@ SCENARIO(fires_in_the_order_of_times_whatever_the_order_of_arming)
     until_only_we_live();
 }
 
+SCENARIO(times_of_the_wall_clock_come_in_their_order)
+{
+    uint64_t rng = seed;
+    uint32_t first = cos_rng_below(&rng, ORDERED);
+    runs = 0;
+    int64_t start = cos_later_wall() + 5 * COS_NS_PER_MS;
+    for (int i = 0; i < ORDERED; i++) {
+        int n = (int)(((uint32_t)i * 37 + first) % ORDERED);
+        cosched_attr attr = {
+            .struct_size = sizeof attr, .affinity = COSCHED_MAIN, .arg_size = sizeof(int)};
+        EXPECT_EQ(cosched_at(NULL, start + n * 2 * COS_NS_PER_MS, note_order, &n, &attr), 0);
+    }
+    UNTIL(runs == ORDERED);
+    for (int i = 0; i < ORDERED; i++) {
+        EXPECT_EQ(order[i], i);
+    }
+    until_only_we_live();
+}
+
+SCENARIO(the_first_run_of_an_interval_is_now)
+{
+    for (int i = 0; i < 9; i++) {
+        cosched_token t;
+        runs = 0;
+        EXPECT_EQ(
+            cosched_every(&t, HOUR_NS, (cosched_overrun)(i / 3), count_run, NULL, run_at(place(i))),
+            0);
+        UNTIL(runs == 1);
+        EXPECT(cosched_token_cancel(&t));
+        until_only_we_live();
+        EXPECT_EQ(runs, 1);
+    }
+}
+
 static int64_t not_before(void *arg)
 {
     EXPECT(cosched_now() >= *(int64_t *)arg);
@@ -364,6 +398,8 @@ int main(void)
         ONCE(times_of_an_interval_are_multiples_whatever_its_runs_take),
         ONCE(a_wall_clock_is_looked_at_again_within_a_second),
         EACH(fires_in_the_order_of_times_whatever_the_order_of_arming),
+        EACH(times_of_the_wall_clock_come_in_their_order),
+        EACH(the_first_run_of_an_interval_is_now),
         EACH(never_before_its_time_wherever_it_runs),
         EACH(a_run_that_outlasts_its_interval_is_never_overlapped),
         EACH(what_an_interval_does_about_errors),

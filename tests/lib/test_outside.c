@@ -122,8 +122,14 @@ static void scopes_tokens_groups(struct world *w)
     ANSWERS(-EPERM, cosched_every(&t, 1, COSCHED_SKIP, count_run, NULL, NULL));
     EXPECT(t.index == 7 && t.generation == 7);
     EXPECT(!cosched_token_cancel(&t));
-    EXPECT(cosched_token_cancel(&w->token));
-    EXPECT(!cosched_token_cancel(&w->token));
+    EXPECT(!cosched_token_valid(&t));
+    EXPECT(!cosched_token_drop(&t));
+    t = w->token;
+    EXPECT(cosched_token_valid(&t));
+    EXPECT(cosched_token_cancel(&t));
+    EXPECT(!cosched_token_cancel(&t));
+    EXPECT_EQ(cosched_token_move(&t).index, w->token.index);
+    ANSWERS(0, t.index);
     ANSWERS(-EPERM, cosched_group_init(&g, NULL));
     ANSWERS(-EPERM, cosched_group_spawn(w->group, count_run, NULL, NULL));
     ANSWERS(-EPERM, cosched_group_run(NULL, no_body, NULL));

@@ -12,6 +12,7 @@
 
 static uint64_t seed;
 static atomic_int runs;
+static cosched_token kept;
 
 static int64_t count_run(void *arg)
 {
@@ -164,9 +165,119 @@ SCENARIO(storm_of_cancels_stops_each_once)
     EXPECT_EQ(run_stats().timers, 0);
 }
 
-/* --- lives ------------------------------------------------------------------------------------------------- */
+/* --- many random cancels from outside, while runs begin and end --------------------------------------------------- */
 
-static cosched_token kept;
+enum { HANDS = 4, PICKS = RUN_SIZE(100000, 20000, 8000), ROUNDS = 20 };
+
+struct hand {
+    uint64_t rng;
+    int picks;
+};
+
+static void *cancel_at_random(void *arg)
+{
+    struct hand *h = arg;
+    for (int i = 0; i < h->picks; i++) {
+        uint32_t at = cos_rng_below(&h->rng, STORM);
+        cosched_token mine = tokens[at];
+        bool valid = cos_rng_below(&h->rng, 2) == 0 || cosched_token_valid(&mine);
+        bool stopped_it = cos_rng_below(&h->rng, 2) == 0 ? cosched_token_cancel(&mine)
+                                                         : cosched_token_drop(&mine);
+        EXPECT(valid || !stopped_it); /* invalid is for ever */
+        EXPECT(!stopped_it || !cosched_token_valid(&tokens[at]));
+        atomic_fetch_add(&stopped[at], stopped_it);
+    }
+    return NULL;
+}
+
+SCENARIO(random_cancels_from_foreign_threads)
+{
+    uint64_t rng = seed ^ 5;
+    for (int round = 0; round < ROUNDS; round++) {
+        bool every = round % 2 != 0;
+        struct hand hands[HANDS];
+        pthread_t thread[HANDS];
+        storm_arm(&rng, every);
+        for (int i = 0; i < HANDS; i++) {
+            hands[i] = (struct hand){cos_rng_next(&rng) | 1, PICKS / ROUNDS / HANDS};
+            EXPECT_EQ(pthread_create(&thread[i], NULL, cancel_at_random, &hands[i]), 0);
+        }
+        for (int i = 0; i < STORM; i += 1 + (int)cos_rng_below(&rng, 8)) {
+            cosched_yield(); /* runs begin meanwhile */
+        }
+        for (int i = 0; i < HANDS; i++) {
+            EXPECT_EQ(pthread_join(thread[i], NULL), 0);
+        }
+        for (int i = 0; i < STORM; i++) { /* those that nobody picked */
+            atomic_fetch_add(&stopped[i], cosched_token_cancel(&tokens[i]));
+        }
+        until_only_we_live();
+        for (int i = 0; i < STORM; i++) {
+            EXPECT_EQ(every ? stopped[i] : ran[i] + stopped[i], 1);
+            EXPECT(!cosched_token_valid(&tokens[i]));
+        }
+    }
+}
+
+/* --- valid, drop, move ------------------------------------------------------------------------------------------- */
+
+SCENARIO(a_token_is_valid_while_a_cancel_would_count)
+{
+    cosched_token t;
+    EXPECT(!cosched_token_valid(&(cosched_token){0, 0}));
+    EXPECT_EQ(cosched_after(&t, HOUR_NS, count_run, NULL, NULL), 0);
+    EXPECT(cosched_token_valid(&t));
+    EXPECT(cosched_token_cancel(&t));
+    EXPECT(!cosched_token_valid(&t));
+    for (int every = 0; every < 2; every++) {
+        runs = begun = 0;
+        cosched_event_init(&go);
+        EXPECT_EQ(every ? cosched_every(&t, HOUR_NS, COSCHED_SKIP, waits_for_go, NULL,
+                                        run_at(COSCHED_WORKER))
+                        : cosched_after(&t, 1, waits_for_go, NULL, run_at(COSCHED_WORKER)),
+                  0);
+        UNTIL(begun);
+        EXPECT_EQ(cosched_token_valid(&t), every); /* begun is too late, but for the next run */
+        cosched_event_set(&go);
+        if (every) {
+            EXPECT(cosched_token_drop(&t));
+            EXPECT(t.index == 0 && t.generation == 0);
+        }
+        until_only_we_live();
+        EXPECT(!cosched_token_valid(&t));
+        EXPECT(!cosched_token_drop(&t));
+    }
+    cosched_task self = cosched_self();
+    EXPECT(!cosched_token_valid(&(cosched_token){self.index, self.generation}));
+}
+
+static cosched_token handed_over(bool keep)
+{
+    COSCHED_TOKEN_SCOPED cosched_token t = {0, 0};
+    EXPECT_EQ(cosched_after(&t, HOUR_NS, count_run, NULL, NULL), 0);
+    kept = t;
+    return keep ? cosched_token_move(&t) : (cosched_token){0, 0};
+}
+
+SCENARIO(a_scoped_token_is_dropped_at_the_end_of_its_block_unless_moved)
+{
+    runs = 0;
+    cosched_token t = handed_over(false);
+    EXPECT_EQ(t.index, 0);
+    EXPECT(!cosched_token_valid(&kept));
+    t = handed_over(true);
+    EXPECT(cosched_token_valid(&t));
+    EXPECT(t.index == kept.index && t.generation == kept.generation);
+    cosched_token to = cosched_token_move(&t);
+    EXPECT(t.index == 0 && !cosched_token_valid(&t) && cosched_token_valid(&to));
+    EXPECT(cosched_token_drop(&to));
+    EXPECT(!cosched_token_drop(&to));
+    until_only_we_live();
+    EXPECT_EQ(runs, 0);
+    EXPECT_EQ(run_stats().timers, 0);
+}
+
+/* --- lives ------------------------------------------------------------------------------------------------- */
 
 static int64_t arms_and_ends(void *arg)
 {
@@ -313,6 +424,9 @@ int main(void)
         EACH(cancelled_before_it_starts_it_never_runs),
         EACH(cancelled_during_a_run_that_run_goes_on_and_is_the_last),
         EACH(storm_of_cancels_stops_each_once),
+        EACH(random_cancels_from_foreign_threads),
+        EACH(a_token_is_valid_while_a_cancel_would_count),
+        EACH(a_scoped_token_is_dropped_at_the_end_of_its_block_unless_moved),
         EACH(a_token_outlives_the_task_that_armed_it_and_the_reverse),
         EACH(the_end_of_the_runtime_ends_what_is_armed),
         ONCE(no_memory_for_a_token),

@@ -253,6 +253,16 @@ COSCHED_API int cosched_every(cosched_token *out, int64_t interval_ns, cosched_o
  * (after, at), has ended, or was cancelled before. Exactly one of many callers gets true. Any thread, any time, also when the
  * runtime is gone. */
 COSCHED_API bool cosched_token_cancel(const cosched_token *token);
+/* Whether a cancel would return true now: it is armed, or, of an interval, its last run goes on. Any thread, any time. */
+COSCHED_API bool cosched_token_valid(const cosched_token *token);
+/* Cancels it and makes *token none: what cancel returns. Other copies keep their name for it. */
+COSCHED_API bool cosched_token_drop(cosched_token *token);
+/* Takes it out of *from, which becomes none: the new holder is the one that drops it. */
+COSCHED_API cosched_token cosched_token_move(cosched_token *from);
+#if defined(__GNUC__)
+/* COSCHED_TOKEN_SCOPED cosched_token t = {0, 0}; is dropped at the end of its block, unless it was moved out of it. */
+#define COSCHED_TOKEN_SCOPED __attribute__((cleanup(cosched_token_drop)))
+#endif
 
 /* --- groups: no child outlives the block that opened it --------------------------------------------- */
 

@@ -89,6 +89,20 @@ int64_t cos_later_next(int64_t planned, int64_t interval_ns, int64_t steps, cosc
     COS_UNREACHABLE();
 }
 
+/* The two clocks are read close to each other, the monotonic one first: what lies between makes a task look too early, never too
+ * late, and times of the wall clock come in their order. */
+static int64_t look(int64_t at_ns)
+{
+    int64_t now, wall;
+    for (int tries = 0;; tries++) {
+        now = cos_clock_now();
+        wall = cos_later_wall();
+        if (tries == 4 || cos_clock_now() - now < COS_NS_PER_MS / 4) {
+            return cos_later_look(at_ns, wall, now);
+        }
+    }
+}
+
 int64_t cos_later_steps(uint32_t failures)
 {
     return INT64_C(1) << (failures < STEPS_LOG2_MAX ? failures : STEPS_LOG2_MAX);
@@ -130,9 +144,9 @@ static int64_t after_body(void *arg)
 static int64_t at_body(void *arg)
 {
     const struct later *l = arg;
-    int64_t look;
-    while ((look = cos_later_look(l->when, cos_later_wall(), cos_clock_now())) != COSCHED_NOW) {
-        if (cosched_sleep_until(look) < 0) {
+    int64_t next;
+    while ((next = look(l->when)) != COSCHED_NOW) {
+        if (cosched_sleep_until(next) < 0) {
             return -ECANCELED;
         }
     }
@@ -255,8 +269,7 @@ int cosched_at(cosched_token *out, int64_t unix_ns, cosched_fn fn, void *arg,
                const cosched_attr *attr)
 {
     struct later model = {.when = unix_ns};
-    int64_t look = cos_later_look(unix_ns, cos_later_wall(), cos_clock_now());
-    return start(out, &model, at_body, look, fn, arg, attr);
+    return start(out, &model, at_body, look(unix_ns), fn, arg, attr);
 }
 
 int cosched_every(cosched_token *out, int64_t interval_ns, cosched_overrun overrun, cosched_fn fn,
@@ -287,20 +300,59 @@ static bool stop(struct later *l, struct cos_task *t)
     }
 }
 
-bool cosched_token_cancel(const cosched_token *token)
+/* Locks the task that the token names and answers its record, or NULL without a lock: it has ended, or never was. */
+static struct later *lock_named(const cosched_token *token, struct cos_task **out)
 {
     struct cos_task *t = cos_task_lookup((cosched_task){token->index, token->generation});
     if (t == NULL) {
-        return false;
+        return NULL;
     }
-    bool stopped = false;
     cos_lock_acquire(&t->scope.lock);
     /* A read-modify-write, acq_rel: see cos_task_recycle and cosched_cancel. */
     uint64_t j = cos_atomic_or(&t->join, 0, acq_rel);
     if (cos_join_generation(j) == token->generation && t->group != NULL &&
         t->group->child_done == later_done) {
-        stopped = stop(COS_CONTAINER_OF(t->group, struct later, link), t);
+        *out = t;
+        return COS_CONTAINER_OF(t->group, struct later, link);
     }
     cos_lock_release(&t->scope.lock);
+    return NULL;
+}
+
+bool cosched_token_cancel(const cosched_token *token)
+{
+    struct cos_task *t;
+    struct later *l = lock_named(token, &t);
+    if (l == NULL) {
+        return false;
+    }
+    bool stopped = stop(l, t);
+    cos_lock_release(&t->scope.lock);
     return stopped;
+}
+
+bool cosched_token_valid(const cosched_token *token)
+{
+    struct cos_task *t;
+    const struct later *l = lock_named(token, &t);
+    if (l == NULL) {
+        return false;
+    }
+    uint32_t state = cos_atomic_load(&l->state, acquire); /* as stop() would see it */
+    bool valid = state == ARMED || (state == RUNNING && l->interval > 0);
+    cos_lock_release(&t->scope.lock);
+    return valid;
+}
+
+bool cosched_token_drop(cosched_token *token)
+{
+    cosched_token t = cosched_token_move(token);
+    return cosched_token_cancel(&t);
+}
+
+cosched_token cosched_token_move(cosched_token *from)
+{
+    cosched_token t = *from;
+    *from = (cosched_token){0, 0};
+    return t;
 }
