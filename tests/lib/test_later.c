@@ -168,6 +168,27 @@ SCENARIO(the_first_run_of_an_interval_is_now)
     }
 }
 
+/* One that never gets ahead of its times does not keep its executor to itself. */
+SCENARIO(an_interval_that_is_always_behind_lets_others_run)
+{
+    cosched_token t[6];
+    runs = 0;
+    for (int i = 0; i < 6; i++) {
+        EXPECT_EQ(cosched_every(&t[i], 1, (cosched_overrun)(i % 3), count_run, NULL,
+                                run_at(i < 3 ? COSCHED_MAIN : COSCHED_WORKER)),
+                  0);
+    }
+    for (int i = 0; i < 50; i++) {
+        EXPECT_EQ(run_join(run_spawn(run_return, (void *)2, place(i))), 2);
+        cosched_yield();
+    }
+    UNTIL(runs > 100);
+    for (int i = 0; i < 6; i++) {
+        EXPECT(cosched_token_cancel(&t[i]));
+    }
+    until_only_we_live();
+}
+
 static int64_t not_before(void *arg)
 {
     EXPECT(cosched_now() >= *(int64_t *)arg);
@@ -400,6 +421,7 @@ int main(void)
         EACH(fires_in_the_order_of_times_whatever_the_order_of_arming),
         EACH(times_of_the_wall_clock_come_in_their_order),
         EACH(the_first_run_of_an_interval_is_now),
+        EACH(an_interval_that_is_always_behind_lets_others_run),
         EACH(never_before_its_time_wherever_it_runs),
         EACH(a_run_that_outlasts_its_interval_is_never_overlapped),
         EACH(what_an_interval_does_about_errors),

@@ -170,7 +170,11 @@ static int64_t every_body(void *arg)
             return result;
         }
         int64_t steps = (l->flags & COSCHED_BACK_OFF) != 0 ? cos_later_steps(failures) : 1;
-        planned = cos_later_next(planned, l->interval, steps, l->overrun, cos_clock_now());
+        int64_t now = cos_clock_now();
+        planned = cos_later_next(planned, l->interval, steps, l->overrun, now);
+        if (planned <= now) {
+            cosched_yield(); /* without a wait between two runs, others have their turn */
+        }
     }
 }
 
