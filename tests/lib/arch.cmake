@@ -24,9 +24,12 @@ if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
     arch_inline_probe(avx512 -O3 -mavx512f -mavx512vl -mavx512dq -mavx512bw)
 endif()
 
-# The same floor for aarch64, and what the compilers made of the functions that switch.
-add_test(NAME arch_aarch64 COMMAND sh ${PROJECT_SOURCE_DIR}/tests/support/aarch64.sh ${CMAKE_CURRENT_BINARY_DIR}/aarch64)
-set_tests_properties(arch_aarch64 PROPERTIES LABELS "unit;cross" TIMEOUT 300 SKIP_RETURN_CODE 77)
+# The floors below libuv for other machines and another C library, and what the compilers made of the functions that switch.
+foreach(machine aarch64 riscv64 musl)
+    add_test(NAME arch_${machine} COMMAND sh ${PROJECT_SOURCE_DIR}/tests/support/machine.sh ${machine}
+             ${CMAKE_CURRENT_BINARY_DIR}/${machine})
+    set_tests_properties(arch_${machine} PROPERTIES LABELS "unit;cross" TIMEOUT 300 SKIP_RETURN_CODE 77)
+endforeach()
 if(NOT COSCHED_SANITIZE)
     set(tls_lint ${PROJECT_SOURCE_DIR}/tests/lint/tls_in_switch.sh)
     add_test(NAME lint_tls_in_switch COMMAND sh ${tls_lint} $<TARGET_FILE:cosched_static>)

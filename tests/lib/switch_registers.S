@@ -109,5 +109,47 @@ test_switch_keeping:
         ret
         .cfi_endproc
         .size   test_switch_keeping, . - test_switch_keeping
+#elif defined(__riscv)
+        .text
+        .globl  test_switch_keeping
+        .type   test_switch_keeping, %function
+test_switch_keeping:
+        .cfi_startproc
+        addi    sp, sp, -224
+        .cfi_def_cfa_offset 224
+        sd      ra, 0(sp)
+        .cfi_offset ra, -224
+        sd      a3, 8(sp)
+.irp n, 0,1,2,3,4,5,6,7,8,9,10,11
+        sd      s\n, (16 + 8 * \n)(sp)
+        fsd     fs\n, (112 + 8 * \n)(sp)
+        addi    s\n, a3, \n
+        addi    t0, a3, 32 + \n
+        fmv.d.x fs\n, t0
+.endr
+        call    cos_arch_switch
+        ld      a3, 8(sp)
+        li      a0, 0
+.irp n, 0,1,2,3,4,5,6,7,8,9,10,11
+        addi    t0, a3, \n
+        xor     t0, t0, s\n
+        snez    t0, t0
+        slli    t0, t0, \n
+        or      a0, a0, t0
+        addi    t0, a3, 32 + \n
+        fmv.x.d t1, fs\n
+        xor     t0, t0, t1
+        snez    t0, t0
+        slli    t0, t0, 16 + \n
+        or      a0, a0, t0
+        ld      s\n, (16 + 8 * \n)(sp)
+        fld     fs\n, (112 + 8 * \n)(sp)
+.endr
+        ld      ra, 0(sp)
+        addi    sp, sp, 224
+        .cfi_def_cfa_offset 0
+        ret
+        .cfi_endproc
+        .size   test_switch_keeping, . - test_switch_keeping
 #endif
         .section .note.GNU-stack, "", %progbits

@@ -22,6 +22,11 @@ void __tsan_switch_to_fiber(void *fiber, unsigned flags);
 #endif
 
 #define COS_STACK_ALIGN ((uintptr_t)16)
+#if defined(__aarch64__)
+#define SWITCH_FRAME_BYTES 160 /* FRAME in context_aarch64.S */
+#elif defined(__riscv)
+#define SWITCH_FRAME_BYTES 208 /* FRAME in context_riscv64.S */
+#endif
 
 __attribute__((visibility("hidden"))) void cos_arch_entry(void);
 __attribute__((visibility("hidden"))) int64_t cos_arch_call(void *stack_hi, int64_t (*fn)(void *),
@@ -49,9 +54,9 @@ static void prepare(struct cos_context *ctx, void *stack_hi, void (*entry)(void 
     ctx->pc = code_address(cos_arch_entry);
     memcpy(&ctx->bp, &entry, sizeof entry);
 #else
-    /* The frame that cos_arch_switch restores: x29, x30, x19, … */
-    void **frame = (void **)(void *)(top - 160);
-    memset(frame, 0, 160);
+    /* The frame that cos_arch_switch restores: x29, x30, x19, … or s0, ra, s1, … */
+    void **frame = (void **)(void *)(top - SWITCH_FRAME_BYTES);
+    memset(frame, 0, SWITCH_FRAME_BYTES);
     frame[1] = code_address(cos_arch_entry);
     memcpy(&frame[2], &entry, sizeof entry);
     ctx->sp = frame;

@@ -4,7 +4,7 @@
  * after, and it publishes nothing. Only code that already runs on the other side may show *from* to another
  * thread, which may then resume it there: a context belongs to no thread.
  *
- * Callee-saved integer registers (and d8-d15 on aarch64) are preserved. The floating-point environment
+ * Callee-saved integer registers (and d8-d15 on aarch64, fs0-fs11 on riscv64) are preserved. The floating-point environment
  * (rounding, masks) is not: see arch/fpenv.h.
  *
  * Law for every function that switches, directly or by inlining: it is marked COS_SWITCHES and names no
@@ -19,7 +19,7 @@
 
 #include "arch/sanitizer.h"
 
-#if !defined(__x86_64__) && !defined(__aarch64__)
+#if !defined(__x86_64__) && !defined(__aarch64__) && !(defined(__riscv) && __riscv_xlen == 64)
 #error "no context switch for this machine: add arch/context_<machine>.S"
 #endif
 

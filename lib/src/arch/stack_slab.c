@@ -93,6 +93,7 @@ static void announce_cut(struct slab *slab, const struct cos_stack_slot *slot)
         char *end = slot->base + cos_stack_class_bytes(slab->class_index);
         slab->valgrind_ids[slot->number] =
             (unsigned)VALGRIND_STACK_REGISTER(slot->base + cos_stack_guard_bytes(), end - 1);
+        (void)end; /* where valgrind knows nothing of the machine */
     }
 #endif
     (void)slab;

@@ -73,6 +73,9 @@ static inline void cos_relax(void)
     __builtin_ia32_pause();
 #elif defined(__aarch64__)
     __asm__ volatile("yield" ::: "memory");
+#elif defined(__riscv)
+    __asm__ volatile(".4byte 0x0100000f" ::
+                         : "memory"); /* pause; a fence of nothing where that is unknown */
 #endif
 }
 #endif
