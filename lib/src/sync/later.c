@@ -89,18 +89,40 @@ int64_t cos_later_next(int64_t planned, int64_t interval_ns, int64_t steps, cosc
     COS_UNREACHABLE();
 }
 
-/* The two clocks are read close to each other, the monotonic one first: what lies between makes a task look too early, never too
- * late, and times of the wall clock come in their order. */
-static int64_t look(int64_t at_ns)
-{
+struct clocks {
     int64_t now, wall;
+};
+
+/* Read close to each other, the monotonic one first: what lies between makes a task look too early, never too late, and times of
+ * the wall clock come in their order. */
+static struct clocks read_clocks(void)
+{
+    struct clocks c;
     for (int tries = 0;; tries++) {
-        now = cos_clock_now();
-        wall = cos_later_wall();
-        if (tries == 4 || cos_clock_now() - now < COS_NS_PER_MS / 4) {
-            return cos_later_look(at_ns, wall, now);
+        c.now = cos_clock_now();
+        c.wall = cos_later_wall();
+        if (tries == 4 || cos_clock_now() - c.now < COS_NS_PER_MS / 4) {
+            return c;
         }
     }
+}
+
+static int64_t look(int64_t at_ns)
+{
+    struct clocks c = read_clocks();
+    return cos_later_look(at_ns, c.wall, c.now);
+}
+
+/* The same for who arms it. What has just passed waits in its place, too, so that it comes before what has passed after it. */
+static int64_t first_look(int64_t at_ns)
+{
+    struct clocks c = read_clocks();
+    int64_t deadline = cos_later_look(at_ns, c.wall, c.now), ago;
+    if (deadline == COSCHED_NOW && !__builtin_sub_overflow(c.wall, at_ns, &ago) &&
+        ago < COS_NS_PER_S && ago < c.now) {
+        deadline = c.now - ago;
+    }
+    return deadline;
 }
 
 int64_t cos_later_steps(uint32_t failures)
@@ -273,7 +295,7 @@ int cosched_at(cosched_token *out, int64_t unix_ns, cosched_fn fn, void *arg,
                const cosched_attr *attr)
 {
     struct later model = {.when = unix_ns};
-    return start(out, &model, at_body, look(unix_ns), fn, arg, attr);
+    return start(out, &model, at_body, first_look(unix_ns), fn, arg, attr);
 }
 
 int cosched_every(cosched_token *out, int64_t interval_ns, cosched_overrun overrun, cosched_fn fn,
