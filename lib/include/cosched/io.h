@@ -186,7 +186,8 @@ COSCHED_API int cosched_changes_open(cosched_changes **out);
  * time (-EBUSY), as a file operation. */
 COSCHED_API int cosched_changes_add(cosched_changes *c, const char *path, uint32_t what,
                                     int64_t deadline);
-COSCHED_API int cosched_changes_remove(cosched_changes *c, int id); /* any thread; -EINVAL: no such id */
+COSCHED_API int cosched_changes_remove(cosched_changes *c,
+                                       int id); /* any thread; -EINVAL: no such id */
 COSCHED_API int cosched_changes_next(cosched_changes *c, struct cosched_change *out,
                                      int64_t deadline);
 /* Wakes a task that waits in next with -ECANCELED, closes and frees. NULL is fine. */
