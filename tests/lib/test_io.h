@@ -1,4 +1,4 @@
-/* What the tests of io/ share. Each body runs as a task on MAIN of a fresh runtime, with 0, 1, 2 and 4 workers, in a
+/* What the tests of io/ share. Each body runs as a task on MAIN of a fresh runtime, with 0, 1, 2, 4 and 8 workers, in a
  * directory of its own; descriptors are counted before and after, so every test is one for leaks, too.
  *
  * Nothing here waits for time to pass: a test that wants another task to be waiting looks at what it waits for. */
@@ -18,8 +18,8 @@
 
 #define IO_SOON       cosched_in_ms(60000) /* for what must happen: a hang fails by name */
 #define IO_MOMENT     cosched_in_ms(2)     /* for what must not: its passing is the subject */
-#define IO_RUNS       4                    /* 0, 1, 2 and 4 workers */
-#define IO_WORKERS(i) ((i) == 3 ? 4 : (i))
+#define IO_RUNS       5                    /* 0, 1, 2, 4 and 8 workers */
+#define IO_WORKERS(i) ((i) < 3 ? (i) : 4 * ((i) - 2))
 
 static char io_path[32]; /* a socket's, in the directory of the test */
 
@@ -97,7 +97,7 @@ static inline struct cos_source *io_source(void *object)
 /* Until some task waits on that side of it. */
 static inline void io_until_waits(struct cos_source *s, enum cos_side side)
 {
-    while (cos_atomic_load(&s->side[side].ticket, acquire) == 0) {
+    while (cos_atomic_load(&s->side[side].word, acquire) <= COS_SIDE_NEWS) {
         cosched_yield();
     }
 }

@@ -1,4 +1,7 @@
 /* What every source has in common: cancellation, shut, one task a side, who may use it, and on which loop. */
+#include <pthread.h>
+#include <uv.h>
+
 #include "test_io.h"
 
 static int64_t read_some(void *arg)
@@ -141,25 +144,25 @@ IO_TEST(one_task_a_direction)
 
 static int64_t read_pinned(void *arg)
 {
-    char buffer[8];
-    int rc = (int)cosched_read(arg, buffer, sizeof buffer, COSCHED_NOW);
-    return rc == -EPERM ? cosched_poll(cosched_stream_fileno(arg), COSCHED_WRITABLE, COSCHED_NOW)
-                        : 0;
+    pthread_t thread = pthread_self();
+    int64_t n = read_some(arg);
+    return pthread_equal(thread, pthread_self()) ? n : -1;
 }
 
-IO_TEST(pinned_tasks_read_on_main_only)
+IO_TEST(pinned_tasks_wait_where_they_are)
 {
     cosched_stream *ends[2];
-    cosched_task task;
     io_pair(ends);
-    cosched_attr attr = {
-        .struct_size = sizeof attr, .affinity = COSCHED_BLOCKING, .flags = COSCHED_PINNED};
-    ck_assert_int_eq(cosched_spawn(&task, read_pinned, ends[0], &attr), 0);
-    ck_assert_int_eq(io_await(task), -EPERM);
-    attr.affinity = COSCHED_MAIN;
-    ck_assert_int_eq(cosched_write(ends[1], "a", 1, COSCHED_NOW), 1);
-    ck_assert_int_eq(cosched_spawn(&task, read_some, ends[0], &attr), 0);
-    ck_assert_int_eq(io_await(task), 1);
+    cosched_affinity places[] = {COSCHED_MAIN, COSCHED_BLOCKING, COSCHED_WORKER};
+    for (int i = 0; i < 3; i++) {
+        cosched_task task;
+        cosched_attr attr = {
+            .struct_size = sizeof attr, .affinity = places[i], .flags = COSCHED_PINNED};
+        ck_assert_int_eq(cosched_spawn(&task, read_pinned, ends[0], &attr), 0);
+        io_until_waits(io_source(ends[0]), COS_READ_SIDE);
+        ck_assert_int_eq(cosched_write(ends[1], "a", 1, COSCHED_NOW), 1);
+        ck_assert_int_eq(io_await(task), 1);
+    }
     io_close_pair(ends);
     return 0;
 }
@@ -274,5 +277,5 @@ END_TEST
 IO_MAIN("io_source", cancelled_waits_end_and_the_stream_is_usable,
         what_came_before_the_cancellation_wins, a_cancelled_task_may_only_close,
         shut_wakes_reader_and_writer, shut_races_with_a_read_that_begins, one_task_a_direction,
-        pinned_tasks_read_on_main_only, a_read_that_never_waits_lets_others_run,
+        pinned_tasks_wait_where_they_are, a_read_that_never_waits_lets_others_run,
         open_objects_do_not_keep_a_hosts_loop_alive, nothing_outside_of_tasks)

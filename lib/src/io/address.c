@@ -4,7 +4,10 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
+#include <stddef.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/un.h>
 
 #include "base/assert.h"
 
@@ -81,4 +84,37 @@ int cosched_address_port(const struct cosched_address *a)
         return ntohs(in6.sin6_port);
     }
     return -EAFNOSUPPORT;
+}
+
+/* Of a unix socket. `size` of `out` is not smaller than what snprintf says when it fits. */
+static int unix_text(const struct cosched_address *a, char *out, size_t size)
+{
+    struct sockaddr_un un;
+    size_t head = offsetof(struct sockaddr_un, sun_path);
+    memcpy(&un, &a->to, sizeof un);
+    size_t length = a->size > head ? a->size - head : 0;
+    length = length < sizeof un.sun_path ? length : sizeof un.sun_path;
+    bool abstract = length > 0 && un.sun_path[0] == '\0';
+    const char *name = abstract ? un.sun_path + 1 : un.sun_path;
+    length = abstract ? length - 1 : strnlen(un.sun_path, length);
+    return snprintf(out, size, "%s%.*s", abstract ? "@" : "", (int)length, name);
+}
+
+int cosched_address_text(const struct cosched_address *a, char *out, size_t size)
+{
+    char host[INET6_ADDRSTRLEN];
+    int n = -EAFNOSUPPORT, port = cosched_address_port(a);
+    if (a->to.ss_family == AF_INET) {
+        struct sockaddr_in in;
+        memcpy(&in, &a->to, sizeof in);
+        n = snprintf(out, size, "%s:%d", inet_ntop(AF_INET, &in.sin_addr, host, sizeof host), port);
+    } else if (a->to.ss_family == AF_INET6) {
+        struct sockaddr_in6 in6;
+        memcpy(&in6, &a->to, sizeof in6);
+        n = snprintf(out, size, "[%s]:%d", inet_ntop(AF_INET6, &in6.sin6_addr, host, sizeof host),
+                     port);
+    } else if (a->to.ss_family == AF_UNIX) {
+        n = unix_text(a, out, size);
+    }
+    return n >= 0 && (size_t)n >= size ? -ENOSPC : n;
 }

@@ -103,7 +103,7 @@ int cosched_changes_next(cosched_changes *c, struct cosched_change *out, int64_t
             c->at = 0;
             c->end = (size_t)n;
         } else {
-            rc = n == -EAGAIN ? cos_watch_wait(&op, UV_READABLE, deadline) : (n < 0 ? (int)n : -EIO);
+            rc = n == -EAGAIN ? cos_watch_wait(&op, deadline) : (n < 0 ? (int)n : -EIO);
         }
     }
     if (rc == 0) {

@@ -4,31 +4,52 @@
 
 #include <errno.h>
 
+#include "base/clock.h"
 #include "io/poll.h"
+#include "io/process.h"
 #include "io/source.h"
 #include "io/sys.h"
 
-/* Ended, and yet not to be reaped: a debugger holds it back, and nothing tells when it lets go. */
-static int held_back(int64_t deadline)
+#define ASK_MIN_NS COS_NS_PER_MS
+#define ASK_MAX_NS (64 * COS_NS_PER_MS)
+
+/* Where nothing tells of the end: a kernel without pidfds; or it has ended and is not to be reaped, because a debugger holds
+ * it back. */
+static int pause_for(int64_t *pause, int64_t deadline)
 {
     if (cos_io_expired(deadline)) {
         return -ETIMEDOUT;
     }
-    int64_t next = cosched_in_ms(10);
+    int64_t next = cos_clock_add(cos_clock_now(), *pause);
+    *pause = *pause < ASK_MAX_NS ? 2 * *pause : *pause;
     return cosched_sleep_until(next < deadline ? next : deadline);
 }
 
-static int wait_by_pidfd(pid_t pid, int pidfd, int *status, int64_t deadline)
+int cos_child_wait(int (*reap)(void *arg, int *status), void *arg, int pidfd, int *status,
+                   int64_t deadline)
 {
     int rc = 0, reaped = 0;
+    int64_t pause = ASK_MIN_NS;
     while (rc >= 0 && reaped == 0) {
-        rc = cos_poll_wait(pidfd, COSCHED_READABLE, deadline);
-        reaped = cos_sys_reap(pid, pidfd, status); /* after a timeout, too: completion wins */
+        rc = pidfd >= 0 ? cos_poll_wait(pidfd, COSCHED_READABLE, deadline)
+                        : pause_for(&pause, deadline);
+        reaped = reap(arg, status); /* after a timeout, too: completion wins */
         if (rc > 0 && reaped == 0) {
-            rc = held_back(deadline);
+            rc = pause_for(&pause, deadline);
         }
     }
     return reaped != 0 ? reaped : rc;
+}
+
+struct child {
+    pid_t pid;
+    int pidfd;
+};
+
+static int reap_child(void *arg, int *status)
+{
+    const struct child *c = arg;
+    return cos_sys_reap(c->pid, c->pidfd, status);
 }
 
 int cosched_child_wait(pid_t pid, int *status, int64_t deadline)
@@ -45,12 +66,14 @@ int cosched_child_wait(pid_t pid, int *status, int64_t deadline)
         return -ETIMEDOUT;
     }
     if (rc == 0) {
-        int pidfd = cos_sys_pidfd(pid);
-        if (pidfd < 0) {
-            return pidfd;
+        struct child c = {.pid = pid, .pidfd = cos_sys_pidfd(pid)};
+        if (c.pidfd < 0 && c.pidfd != -ENOSYS && c.pidfd != -EPERM) {
+            return c.pidfd;
         }
-        rc = wait_by_pidfd(pid, pidfd, status, deadline);
-        cos_sys_close(pidfd);
+        rc = cos_child_wait(reap_child, &c, c.pidfd, status, deadline);
+        if (c.pidfd >= 0) {
+            cos_sys_close(c.pidfd);
+        }
     }
     return rc < 0 ? rc : 0;
 }

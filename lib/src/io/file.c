@@ -96,6 +96,34 @@ int cosched_file_sync(int fd, int64_t deadline)
     return (int)cos_pool_run(do_sync, &r, deadline);
 }
 
+static int64_t do_sync_data(void *arg)
+{
+    return fdatasync(((const struct request *)arg)->fd) < 0 ? -errno : 0;
+}
+
+int cosched_file_sync_data(int fd, int64_t deadline)
+{
+    struct request r = {.fd = fd};
+    return (int)cos_pool_run(do_sync_data, &r, deadline);
+}
+
+static int64_t do_truncate(void *arg)
+{
+    const struct request *r = arg;
+    while (ftruncate(r->fd, r->offset) < 0) {
+        if (errno != EINTR) {
+            return -errno;
+        }
+    }
+    return 0;
+}
+
+int cosched_file_truncate(int fd, int64_t size, int64_t deadline)
+{
+    struct request r = {.fd = fd, .offset = size};
+    return (int)cos_pool_run(do_truncate, &r, deadline);
+}
+
 static int64_t do_stat(void *arg)
 {
     const struct request *r = arg;
@@ -106,6 +134,18 @@ int cosched_file_stat(const char *path, struct stat *out, int64_t deadline)
 {
     struct request r = {.path = path, .st = out};
     return (int)cos_pool_run(do_stat, &r, deadline);
+}
+
+static int64_t do_stat_fd(void *arg)
+{
+    const struct request *r = arg;
+    return fstat(r->fd, r->st) < 0 ? -errno : 0;
+}
+
+int cosched_file_stat_fd(int fd, struct stat *out, int64_t deadline)
+{
+    struct request r = {.fd = fd, .st = out};
+    return (int)cos_pool_run(do_stat_fd, &r, deadline);
 }
 
 static int64_t do_close(void *arg)

@@ -7,10 +7,12 @@
 #include "io/stream.h"
 #include "io/sys.h"
 #include "io/sys_net.h"
+#include "io/sys_stream.h"
 #include "io/watch.h"
 
 struct cosched_listener {
-    struct cos_watch watch; /* first; its read side is used */
+    struct cos_watch watch;    /* first; its read side is used */
+    enum cos_stream_kind kind; /* const: of what it accepts */
 };
 
 static int listener_create(cosched_listener **out, int fd)
@@ -20,6 +22,7 @@ static int listener_create(cosched_listener **out, int fd)
         return -ENOMEM;
     }
     cos_watch_init(&l->watch, fd, true);
+    l->kind = cos_sys_is_tcp(fd) ? COS_STREAM_TCP : COS_STREAM_SOCKET;
     *out = l;
     return 0;
 }
@@ -64,7 +67,7 @@ static int accept_until(struct cos_op *op, int listening, int64_t deadline)
         if (rc != -EAGAIN) {
             return rc;
         }
-        rc = cos_watch_wait(op, UV_READABLE, deadline);
+        rc = cos_watch_wait(op, deadline);
     } while (rc == 0);
     return rc;
 }
@@ -80,7 +83,7 @@ int cosched_accept(cosched_listener *l, cosched_stream **out, int64_t deadline)
     struct cosched_stream *s = cos_alloc(sizeof *s);
     int fd = s != NULL ? accept_until(&op, l->watch.fd, deadline) : -ENOMEM;
     if (fd >= 0) {
-        cos_watch_init(&s->watch, fd, true);
+        cos_stream_init(s, fd, l->kind);
         *out = s;
     } else {
         cos_free(s);

@@ -15,7 +15,7 @@ int cosched_send_fd(cosched_stream *s, int fd, int64_t deadline)
         cos_op_breathe(&op, deadline);
         rc = cos_sys_net_send_fd(s->watch.fd, fd);
         if (rc == -EAGAIN) {
-            int why = cos_watch_wait(&op, UV_WRITABLE, deadline);
+            int why = cos_watch_wait(&op, deadline);
             rc = why < 0 ? why : rc;
         }
     } while (rc == -EAGAIN);
@@ -34,7 +34,7 @@ int cosched_recv_fd(cosched_stream *s, int64_t deadline)
         cos_op_breathe(&op, deadline);
         rc = cos_sys_net_recv_fd(s->watch.fd);
         if (rc == -EAGAIN) {
-            int why = cos_watch_wait(&op, UV_READABLE, deadline);
+            int why = cos_watch_wait(&op, deadline);
             rc = why < 0 ? why : rc;
         }
     } while (rc == -EAGAIN);

@@ -3,15 +3,12 @@
 #include "io/poll.h"
 
 #include <errno.h>
+#include <sys/epoll.h>
 
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "io/sys.h"
 #include "io/watch.h"
-
-COS_STATIC_ASSERT((int)COSCHED_READABLE == (int)UV_READABLE &&
-                      (int)COSCHED_WRITABLE == (int)UV_WRITABLE,
-                  "uv's events are ours");
 
 #define STREAK 64 /* ready at once so many times, by anybody: let others run */
 
@@ -26,12 +23,14 @@ static int ready_or_wait(struct cos_watch *w, int events, int64_t deadline)
         cos_source_close(&w->source);
         return rc;
     }
+    w->wakers[COS_READ_SIDE] |= (events & COSCHED_WRITABLE) != 0 ? (uint32_t)EPOLLOUT : 0;
+    w->wakers[COS_WRITE_SIDE] = 0;
     int ready = 0;
     while (ready == 0) {
-        rc = cos_watch_wait(&op, events, deadline);
+        rc = cos_watch_wait(&op, deadline);
         ready = rc < 0 ? rc : cos_sys_ready(w->fd, events);
     }
-    cos_source_close(&w->source); /* the end disposes of it, on MAIN */
+    cos_source_close(&w->source); /* the end disposes of it */
     cos_op_end(&op);
     return ready;
 }

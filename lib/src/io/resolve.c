@@ -53,7 +53,7 @@ static struct cosched_addresses *room_for(size_t count)
     return a;
 }
 
-static int look_up(const char *host, const char *service, struct cosched_addresses **out)
+int cos_lookup_system(const char *host, const char *service, struct cosched_addresses **out)
 {
     struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM}, *list = NULL;
     int rc = getaddrinfo(host, service, &hints, &list);
@@ -196,7 +196,7 @@ int cos_resolve_by(cos_lookup_fn lookup, const char *host, const char *service, 
 int cosched_resolve(const char *host, const char *service, int64_t deadline,
                     struct cosched_addresses **out)
 {
-    return cos_resolve_by(look_up, host, service, deadline, out);
+    return cos_resolve_by(cos_lookup_system, host, service, deadline, out);
 }
 
 void cosched_addresses_free(struct cosched_addresses *addresses)

@@ -10,6 +10,7 @@
 /* Blocks, on a thread of the pool: 0 and *out, from cos_alloc, or a negative errno. */
 typedef int (*cos_lookup_fn)(const char *host, const char *service, struct cosched_addresses **out);
 
+int cos_lookup_system(const char *host, const char *service, struct cosched_addresses **out);
 int cos_resolve_by(cos_lookup_fn lookup, const char *host, const char *service, int64_t deadline,
                    struct cosched_addresses **out);
 #endif

@@ -8,7 +8,7 @@
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "io/source.h"
-#include "sched/current.h"
+#include "sched/exec.h"
 #include "sched/hop.h"
 #include "sched/mainloop.h"
 
@@ -43,15 +43,28 @@ static void on_closed(uv_handle_t *handle)
     }
 }
 
+/* On MAIN, whatever it takes; a pinned task of another thread cannot, and neither can a thread without a task. */
 static void dispose(struct cos_source *source)
 {
     struct cosched_signals *s = signals_of(source);
-    if (s->opened == 0) {
-        cos_free(s);
-        return;
+    struct cos_exec *e;
+    struct cos_fiber *f = cos_fiber_current(&e);
+    COS_ASSERT((f != NULL ? !f->pinned || cos_is_here(e, f, COSCHED_MAIN)
+                          : e != NULL && e->kind == COS_EXEC_MAIN) &&
+               "signals are closed by tasks that can reach MAIN, or on MAIN");
+    cosched_affinity home = f != NULL ? (cosched_affinity)f->affinity : COSCHED_MAIN;
+    if (home != COSCHED_MAIN) {
+        cos_hop(COSCHED_MAIN);
     }
-    for (size_t i = 0; i < s->opened; i++) { /* the callbacks come later, from the loop */
+    size_t opened = s->opened; /* the callbacks come later, from the loop */
+    for (size_t i = 0; i < opened; i++) {
         uv_close((uv_handle_t *)&s->handle[i], on_closed);
+    }
+    if (opened == 0) {
+        cos_free(s);
+    }
+    if (home != COSCHED_MAIN) {
+        cos_hop(home);
     }
 }
 
@@ -80,6 +93,11 @@ int cosched_signals_open(cosched_signals **out, const int *numbers, size_t count
     int rc = cos_io_allowed();
     if (rc < 0) {
         return rc;
+    }
+    struct cos_exec *e;
+    const struct cos_fiber *f = cos_fiber_self(&e);
+    if (f->pinned && !cos_is_here(e, f, COSCHED_MAIN)) {
+        return -EPERM;
     }
     if (count == 0 || count > SIGNALS_MAX) {
         return -EINVAL;
@@ -121,16 +139,12 @@ int cosched_signals_wait(cosched_signals *s, int64_t deadline)
         return rc;
     }
     int number = take(s);
-    if (number == 0) {
-        rc = cos_io_expired(deadline) ? -ETIMEDOUT : 0;
-        if (rc == 0) {
-            cos_op_to_main(&op); /* callbacks rest while this task runs there */
-            number = take(s);
-        }
-        while (rc == 0 && number == 0) {
-            rc = cos_op_wait(&op, deadline);
-            number = take(s);
-        }
+    if (number == 0 && cos_io_expired(deadline)) {
+        rc = -ETIMEDOUT;
+    }
+    while (rc == 0 && number == 0) {
+        rc = cos_op_wait(&op, deadline);
+        number = take(s);
     }
     cos_op_end(&op);
     return number != 0 ? number : rc;

@@ -4,9 +4,9 @@
 
 #include <errno.h>
 
+#include "base/assert.h"
 #include "base/clock.h"
-#include "sched/current.h"
-#include "sched/hop.h"
+#include "sched/exec.h"
 #include "sched/park.h"
 #include "sched/scope.h"
 
@@ -21,46 +21,26 @@ void cos_source_init(struct cos_source *s, void (*dispose)(struct cos_source *s)
     s->dispose = dispose;
     cos_atomic_init(&s->state, 0);
     for (int i = 0; i < COS_SIDES; i++) {
-        cos_atomic_init(&s->side[i].ticket, 0);
+        cos_atomic_init(&s->side[i].word, 0);
         s->side[i].streak = 0;
     }
 }
 
-bool cos_source_wake(struct cos_source *s, enum cos_side side)
+void cos_source_wake(struct cos_source *s, enum cos_side side)
 {
-    /* seq_cst: with the one in cos_op_wait; either shut sees the ticket or the waiter sees SHUT. */
-    uint64_t ticket = cos_atomic_exchange(&s->side[side].ticket, 0, seq_cst);
-    return ticket != 0 && cos_wake(ticket, COS_WOKEN);
+    /* seq_cst: with the ones in cos_op_wait; either shut sees the ticket or the waiter sees SHUT. Also a release: pairs with
+     * the acquires there, for what the news are about. */
+    uint64_t before = cos_atomic_exchange(&s->side[side].word, COS_SIDE_NEWS, seq_cst);
+    if (before > COS_SIDE_NEWS) {
+        cos_wake(before, COS_WOKEN); /* a stale one loses: whoever had it tries again anyway */
+    }
 }
 
 void cos_source_shut(struct cos_source *s)
 {
-    cos_atomic_or(&s->state, SHUT, seq_cst); /* store-load with the tickets: see cos_source_wake */
+    cos_atomic_or(&s->state, SHUT, seq_cst); /* store-load with the sides: see cos_source_wake */
     cos_source_wake(s, COS_READ_SIDE);
     cos_source_wake(s, COS_WRITE_SIDE);
-}
-
-/* On MAIN, whatever it takes; a pinned task of another thread cannot, and neither can a thread without a task. */
-static void dispose_of(struct cos_source *s)
-{
-    struct cos_exec *e;
-    struct cos_fiber *f = cos_fiber_current(&e);
-    if (f == NULL) {
-        COS_ASSERT(e != NULL && e->kind == COS_EXEC_MAIN &&
-                   "I/O objects are closed by tasks, or on MAIN");
-        s->dispose(s);
-        return;
-    }
-    COS_ASSERT((!f->pinned || cos_is_here(e, f, COSCHED_MAIN)) &&
-               "I/O objects are closed where MAIN can be reached");
-    cosched_affinity home = (cosched_affinity)f->affinity;
-    if (home != COSCHED_MAIN) {
-        cos_hop(COSCHED_MAIN);
-    }
-    s->dispose(s);
-    if (home != COSCHED_MAIN) {
-        cos_hop(home);
-    }
 }
 
 void cos_source_close(struct cos_source *s)
@@ -68,15 +48,14 @@ void cos_source_close(struct cos_source *s)
     cos_source_shut(s);
     /* acq_rel: pairs with the end of the operations. After this the source may be gone, if a claim was left. */
     if ((cos_atomic_or(&s->state, CLOSED, acq_rel) & CLAIMS) == 0) {
-        dispose_of(s);
+        s->dispose(s);
     }
 }
 
 int cos_io_allowed(void)
 {
-    struct cos_exec *e;
-    const struct cos_fiber *f = cos_fiber_current(&e);
-    if (f == NULL || (f->pinned && !cos_is_here(e, f, COSCHED_MAIN))) {
+    const struct cos_fiber *f = cos_fiber_current(NULL);
+    if (f == NULL) {
         return -EPERM;
     }
     return cos_scope_canceled(f->scope, &f->base->scope) ? -ECANCELED : 0;
@@ -100,8 +79,7 @@ int cos_op_begin(struct cos_op *op, struct cos_source *s, enum cos_side side)
     if ((cos_atomic_or(&s->state, UINT32_C(1) << side, acquire) & UINT32_C(1) << side) != 0) {
         return -EBUSY;
     }
-    struct cos_fiber *f = cos_fiber_self(NULL);
-    *op = (struct cos_op){.source = s, .fiber = f, .side = side, .home = f->affinity};
+    *op = (struct cos_op){.source = s, .side = side};
     return 0;
 }
 
@@ -114,40 +92,69 @@ void cos_op_breathe(struct cos_op *op, int64_t deadline)
     }
 }
 
-void cos_op_to_main(struct cos_op *op)
-{
-    if (op->fiber->affinity != COSCHED_MAIN) {
-        cos_hop(COSCHED_MAIN);
-    }
-}
-
 bool cos_op_is_shut(const struct cos_op *op)
 {
     return (cos_atomic_load(&op->source->state, seq_cst) & SHUT) != 0; /* see cos_source_wake */
 }
 
-int cos_op_wait(struct cos_op *op, int64_t deadline)
+/* The caller has begun a wait. False: there are news already. */
+static bool arm(struct cos_op *op, uint64_t ticket)
 {
     op->source->side[op->side].streak = 0;
-    COS_ATOMIC(uint64_t) *ticket = &op->source->side[op->side].ticket;
-    cos_atomic_store(ticket, cos_park_begin(), seq_cst); /* see cos_source_wake */
-    enum cos_cause cause = cos_op_is_shut(op) ? cos_park_abort() : cos_park(deadline, 0);
-    cos_atomic_store(ticket, 0, relaxed); /* who has it still loses its claim on this wait */
+    uint64_t none = 0;
+    return cos_atomic_cas(&op->source->side[op->side].word, &none, ticket, seq_cst, seq_cst);
+}
+
+/* After a wait: a try follows, so older news are of no use; who has the ticket still loses its claim on this wait. */
+static void disarm(struct cos_op *op)
+{
+    /* acquire: pairs with cos_source_wake. */
+    (void)cos_atomic_exchange(&op->source->side[op->side].word, 0, acquire);
+}
+
+int cos_op_wait(struct cos_op *op, int64_t deadline)
+{
+    uint64_t ticket = cos_park_begin();
+    enum cos_cause cause;
+    if (!arm(op, ticket)) {
+        cos_park_abort();
+        cause = COS_WOKEN;
+    } else {
+        cause = cos_op_is_shut(op) ? cos_park_abort() : cos_park(deadline, 0);
+    }
+    disarm(op);
     if (cos_op_is_shut(op)) {
         return -ECANCELED;
     }
     return cause == COS_WOKEN ? 0 : cos_cause_error(cause);
 }
 
+int cos_op_wait_any(struct cos_op *ops, size_t count, int64_t deadline)
+{
+    uint64_t ticket = cos_park_begin();
+    size_t armed = 0;
+    while (armed < count && arm(&ops[armed], ticket)) {
+        armed++;
+    }
+    enum cos_cause cause = COS_WOKEN;
+    if (armed < count) {
+        cos_park_abort();
+    } else {
+        cause = cos_park(deadline, 0);
+    }
+    for (size_t i = 0; i < count; i++) {
+        disarm(&ops[i]);
+    }
+    return cause == COS_WOKEN ? 0 : cos_cause_error(cause);
+}
+
 void cos_op_end(struct cos_op *op)
 {
-    struct cos_fiber *f = op->fiber;
+    struct cos_source *s = op->source;
+    uint32_t mine = UINT32_C(1) << op->side;
     /* acq_rel: pairs with the next begin, and with whoever disposes. */
-    uint32_t before = cos_atomic_and(&op->source->state, ~(UINT32_C(1) << op->side), acq_rel);
-    if ((before & CLOSED) != 0 && (before & CLAIMS) == UINT32_C(1) << op->side) {
-        dispose_of(op->source);
-    }
-    if (f->affinity != op->home) {
-        cos_hop((cosched_affinity)op->home);
+    uint32_t before = cos_atomic_and(&s->state, ~mine, acq_rel);
+    if ((before & CLOSED) != 0 && (before & CLAIMS) == mine) {
+        s->dispose(s);
     }
 }

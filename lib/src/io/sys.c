@@ -147,6 +147,12 @@ int cos_sys_set_cloexec(int fd)
     return fcntl(fd, F_SETFD, FD_CLOEXEC) < 0 ? -errno : 0;
 }
 
+int cos_sys_duplicate(int fd)
+{
+    int got = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+    return got < 0 ? -errno : got;
+}
+
 int cos_sys_ready(int fd, int events)
 {
     struct pollfd p = {.fd = fd};

@@ -25,6 +25,7 @@ int cos_sys_is_listening(int fd); /* 0, or why not: -ENOTSOCK, -EINVAL … */
 
 int cos_sys_set_nonblocking(int fd);
 int cos_sys_set_cloexec(int fd);
+int cos_sys_duplicate(int fd); /* close-on-exec */
 /* COSCHED_READABLE, COSCHED_WRITABLE of `events`; 0 when not ready. An error or a hang-up makes fd readable, and
  * whatever else was asked for, because nothing would block. */
 int cos_sys_ready(int fd, int events);

@@ -96,13 +96,23 @@ int cos_sys_net_listen(int fd, int backlog)
     return listen(fd, backlog) < 0 ? -errno : 0;
 }
 
+int cos_sys_net_local(int fd, struct cosched_address *out)
+{
+    *out = (struct cosched_address){.size = sizeof out->to};
+    return getsockname(fd, (struct sockaddr *)&out->to, &out->size) < 0 ? -errno : 0;
+}
+
+int cos_sys_net_peer(int fd, struct cosched_address *out)
+{
+    *out = (struct cosched_address){.size = sizeof out->to};
+    return getpeername(fd, (struct sockaddr *)&out->to, &out->size) < 0 ? -errno : 0;
+}
+
 int cos_sys_net_port(int fd)
 {
-    struct cosched_address a = {.size = sizeof a.to};
-    if (getsockname(fd, (struct sockaddr *)&a.to, &a.size) < 0) {
-        return -errno;
-    }
-    return cosched_address_port(&a);
+    struct cosched_address a;
+    int rc = cos_sys_net_local(fd, &a);
+    return rc < 0 ? rc : cosched_address_port(&a);
 }
 
 int cos_sys_net_nodelay(int fd, bool on)

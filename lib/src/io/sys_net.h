@@ -12,6 +12,8 @@ int cos_sys_net_bound(int type, const struct cosched_address *at);
 int cos_sys_net_bound_any(int type, uint16_t port);
 int cos_sys_net_listen(int fd, int backlog);
 int cos_sys_net_port(int fd); /* that fd is bound to */
+int cos_sys_net_local(int fd, struct cosched_address *out);
+int cos_sys_net_peer(int fd, struct cosched_address *out);
 int cos_sys_net_nodelay(int fd, bool on);
 int cos_sys_net_shutdown_write(int fd);
 

@@ -61,7 +61,7 @@ int64_t cosched_udp_send_to(cosched_udp *u, const void *buffer, size_t size,
         cos_op_breathe(&op, deadline);
         sent = cos_sys_net_send_to(u->watch.fd, buffer, size, to);
         if (sent == -EAGAIN) {
-            rc = cos_watch_wait(&op, UV_WRITABLE, deadline);
+            rc = cos_watch_wait(&op, deadline);
             sent = rc < 0 ? rc : -EAGAIN;
         }
     } while (sent == -EAGAIN);
@@ -82,7 +82,7 @@ int64_t cosched_udp_recv_from(cosched_udp *u, void *buffer, size_t size,
         cos_op_breathe(&op, deadline);
         got = cos_sys_net_recv_from(u->watch.fd, buffer, size, from);
         if (got == -EAGAIN) {
-            rc = cos_watch_wait(&op, UV_READABLE, deadline);
+            rc = cos_watch_wait(&op, deadline);
             got = rc < 0 ? rc : -EAGAIN;
         }
     } while (got == -EAGAIN);

@@ -10,11 +10,12 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "sched/current.h"
+#include "sched/mainloop_poll.h"
 #include "sched/runtime.h"
 #include "sched/trim.h"
 
 #define TURN_NS INT64_C(250000) /* D8: ready fibers for at most so long, then poll (I4) */
-#define HANDLES 4
+#define HANDLES 5
 
 struct cos_uv {
     uv_loop_t own;
@@ -26,7 +27,8 @@ struct cos_uv {
     int64_t turn_deadline; /* cos_mainloop_turn waits no longer */
     bool held;             /* the waker is referenced: tasks live */
     bool closing;
-    int open; /* handles not closed yet */
+    uv_handle_t *handles[HANDLES]; /* initialised: `open` of them, to be closed */
+    int open;                      /* handles not closed yet */
     void (*done)(void *data);
     void *done_data;
 };
@@ -147,6 +149,7 @@ static void on_prepare(uv_prepare_t *prepare)
     cos_doorbell_retract(&rt->bell);
     COS_COUNT(rt->main, polls);
     bool more = cos_mainloop_pump(rt, TURN_NS);
+    cos_poll_set_bury(rt->loop.polled);
     hold_loop(rt);
     if (!more && spin(rt)) {
         more = cos_mainloop_pump(rt, TURN_NS);
@@ -164,21 +167,35 @@ static void on_prepare(uv_prepare_t *prepare)
     arm_timer(rt);
 }
 
+static void opened(struct cosched_runtime *rt, void *handle)
+{
+    struct cos_uv *u = rt->loop.uv;
+    u->handles[u->open] = handle;
+    u->handles[u->open++]->data = rt;
+}
+
 static int open_handles(struct cosched_runtime *rt, uv_loop_t *loop)
 {
     struct cos_uv *u = rt->loop.uv;
-    uv_prepare_init(loop, &u->prepare);
-    uv_idle_init(loop, &u->idle);
-    uv_timer_init(loop, &u->timer);
-    u->prepare.data = u->idle.data = u->timer.data = u->waker.data = rt;
     int rc = uv_poll_init(loop, &u->waker, rt->loop.wake_fd);
     if (rc < 0) {
         return rc;
     }
-    u->waker.data = rt;
-    u->open = HANDLES;
+    opened(rt, &u->waker);
+    rc = cos_poll_set_init(rt, loop);
+    if (rc < 0) {
+        return rc;
+    }
+    opened(rt, cos_poll_set_handle(rt->loop.polled));
+    uv_prepare_init(loop, &u->prepare);
+    opened(rt, &u->prepare);
+    uv_idle_init(loop, &u->idle);
+    opened(rt, &u->idle);
+    uv_timer_init(loop, &u->timer);
+    opened(rt, &u->timer);
     uv_prepare_start(&u->prepare, on_prepare);
     uv_poll_start(&u->waker, UV_READABLE, on_wake);
+    cos_poll_set_start(rt->loop.polled);
     uv_unref((uv_handle_t *)&u->prepare);
     uv_unref((uv_handle_t *)&u->idle);
     uv_unref((uv_handle_t *)&u->timer);
@@ -230,10 +247,8 @@ void cos_mainloop_close(struct cosched_runtime *rt, void (*done)(void *data), vo
     u->closing = true;
     u->done = done;
     u->done_data = data;
-    uv_handle_t *handles[HANDLES] = {(uv_handle_t *)&u->prepare, (uv_handle_t *)&u->idle,
-                                     (uv_handle_t *)&u->timer, (uv_handle_t *)&u->waker};
-    for (int i = 0; i < HANDLES; i++) {
-        uv_close(handles[i], on_closed);
+    for (int i = 0; i < u->open; i++) { /* the callbacks come later, from the loop */
+        uv_close(u->handles[i], on_closed);
     }
 }
 
@@ -255,6 +270,7 @@ void cos_mainloop_fini(struct cosched_runtime *rt)
         int rc = uv_loop_close(m->loop);
         COS_ASSERT(rc == 0 && "an I/O object was left open");
     }
+    cos_poll_set_fini(m->polled);
     close(m->wake_fd);
     cos_free(m->uv);
     m->uv = NULL;

@@ -11,11 +11,13 @@
 struct uv_loop_s;
 struct cosched_runtime;
 struct cos_uv;
+struct cos_poll_set;
 
 struct cos_mainloop {
-    struct uv_loop_s *loop; /* borrowed from the host, or owned by uv */
-    struct cos_uv *uv;      /* owned: handles */
-    int wake_fd;            /* eventfd; any thread writes */
+    struct uv_loop_s *loop;      /* borrowed from the host, or owned by uv */
+    struct cos_uv *uv;           /* owned: handles */
+    struct cos_poll_set *polled; /* owned; see mainloop_poll.h */
+    int wake_fd;                 /* eventfd; any thread writes */
 };
 
 int cos_mainloop_init(struct cosched_runtime *rt, struct uv_loop_s *loop_or_null);
