@@ -1,5 +1,5 @@
 #!/bin/sh
-# Builds and runs the benchmarks beside their peers.  usage: tests/bench/run.sh [--rounds N] [switch|core|hop|jobs]...
+# Builds and runs the benchmarks beside their peers.  usage: tests/bench/run.sh [--rounds N] [switch|core|hop|echo|jobs]...
 set -eu
 root=$(CDPATH='' cd -- "$(dirname -- "$0")/../.." && pwd)
 build=${COSCHED_BUILD:-$root/build}/bench

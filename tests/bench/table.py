@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Runs the benchmarks beside their peers, interleaved, and prints medians and ratios.
 
-usage: table.py BUILD_DIR [--rounds N] [NAME...]     NAME: a row or a group (switch core hop jobs)
+usage: table.py BUILD_DIR [--rounds N] [NAME...]     NAME: a row or a group (switch core hop echo jobs)
 
 Machines are shared and noisy: what counts is the ratio within one run. Nothing here is a gate.
 """
@@ -146,6 +146,26 @@ def true_xargs(n=1000):
     return n / (time.monotonic() - start)
 
 
+class Echo:
+    """A server of its own for each round: messages a second, and its processor time for one message in ns."""
+
+    def __init__(self, build, server, arguments=()):
+        self.load = os.path.join(build, "tests/bench/bench_echo_load")
+        self.server = [os.path.join(build, "tests/bench", server), *arguments]
+
+    def measure(self, connections, messages):
+        server = subprocess.Popen(self.server, stdout=subprocess.PIPE, text=True)
+        try:
+            port = server.stdout.readline().strip()
+            rate = number([self.load, port, str(connections), str(messages)])
+        finally:
+            server.send_signal(signal.SIGTERM)
+            usage = os.wait4(server.pid, 0)[2]
+            server.returncode = 0
+            server.stdout.close()
+        return rate, (usage.ru_utime + usage.ru_stime) / messages * 1e9
+
+
 def spread(values):
     return f"{min(values):,.2f} … {max(values):,.2f}"
 
@@ -184,6 +204,20 @@ def run_hop(bench):
     row("hop round trip", "ns", [a for a, _ in pairs], "futex ping-pong", [b for _, b in pairs], 1.15)
 
 
+def run_echo(bench, messages=400000):
+    ours, peer = Echo(bench.build, "bench_echo_cosched"), Echo(bench.build, "bench_echo_uv")
+    workers = Echo(bench.build, "bench_echo_cosched", ["1"])
+    for connections in (1, 100, 1000, 10000):
+        count = messages if connections > 1 else messages // 10
+        rounds = [(ours.measure(connections, count), peer.measure(connections, count),
+                   workers.measure(connections, count)) for _ in range(ROUNDS)]
+        label = f"echo, {connections:,} connections"
+        mark = 0.95 if connections >= 1000 else None
+        row(label, "/s", [a[0] for a, _, _ in rounds], "libuv", [b[0] for _, b, _ in rounds], mark, True)
+        row("  server time a message", "ns", [a[1] for a, _, _ in rounds], "libuv", [b[1] for _, b, _ in rounds])
+        row("  the same on a worker", "/s", [c[0] for _, _, c in rounds], "libuv", [b[0] for _, b, _ in rounds])
+
+
 def run_jobs(bench):
     daemon = Daemon(bench.build)
     try:
@@ -197,7 +231,7 @@ def run_jobs(bench):
         daemon.close()
 
 
-GROUPS = {"switch": run_switch, "core": run_core, "hop": run_hop, "jobs": run_jobs}
+GROUPS = {"switch": run_switch, "core": run_core, "hop": run_hop, "echo": run_echo, "jobs": run_jobs}
 
 
 def main():
