@@ -63,7 +63,7 @@ install(FILES README.md CHANGELOG.md LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR}
 find_program(SCDOC scdoc)
 if(SCDOC)
     set(pages)
-    foreach(source lib/cosched.3.scd daemon/coschedd.8.scd daemon/coschedd.conf.5.scd ctl/coschedctl.1.scd)
+    foreach(source lib/cosched.3.scd lib/cosched-io.3.scd daemon/coschedd.8.scd daemon/coschedd.conf.5.scd ctl/coschedctl.1.scd)
         get_filename_component(page ${source} NAME)
         string(REGEX REPLACE "\\.scd$" "" page ${page})
         string(REGEX MATCH "[0-9]$" section ${page})

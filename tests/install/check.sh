@@ -81,7 +81,7 @@ if [ -e "$build/daemon/coschedd" ]; then
     quietly "$root/bin/coschedctl" version --help
 fi
 if command -v scdoc >/dev/null 2>&1; then
-    for page in man1/coschedctl.1 man3/cosched.3 man5/coschedd.conf.5 man8/coschedd.8; do
+    for page in man1/coschedctl.1 man3/cosched.3 man3/cosched-io.3 man5/coschedd.conf.5 man8/coschedd.8; do
         have "$root/share/man/$page"
     done
 fi

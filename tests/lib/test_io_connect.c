@@ -230,7 +230,7 @@ IO_TEST(cancelled_at_any_moment)
         }
         cosched_cancel(task);
         int64_t rc = io_await(task);
-        ck_assert(rc == 0 || rc == -ECANCELED);
+        ck_assert(rc == 0 || rc == -ECANCELED || rc == -EAGAIN); /* 16 lookups are left */
         cosched_stream *accepted;
         while (cosched_accept(l, &accepted, COSCHED_NOW) == 0) {
             cosched_close(accepted);
