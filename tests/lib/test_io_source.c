@@ -167,6 +167,68 @@ IO_TEST(pinned_tasks_wait_where_they_are)
     return 0;
 }
 
+/* --- closing ------------------------------------------------------------------------------------------------------ */
+
+static void *close_both(void *arg)
+{
+    io_close_pair(arg);
+    return NULL;
+}
+
+static int64_t close_pinned(void *arg)
+{
+    io_close_pair(arg);
+    return 0;
+}
+
+/* While MAIN's poll may be reporting them. */
+IO_TEST(streams_are_closed_by_anybody)
+{
+    for (int i = 0; i < 100; i++) {
+        cosched_stream *ends[2];
+        char byte;
+        io_pair(ends);
+        ck_assert_int_eq(cosched_read(ends[0], &byte, 1, COSCHED_NOW), -ETIMEDOUT);
+        cosched_task reader = io_spawn(COSCHED_WORKER, read_some, ends[0]);
+        io_until_waits(io_source(ends[0]), COS_READ_SIDE);
+        ck_assert_int_eq(cosched_write(ends[1], "x", 1, IO_SOON), 1);
+        ck_assert_int_eq(io_await(reader), 1);
+        ck_assert_int_eq(cosched_write(ends[1], "x", 1, IO_SOON),
+                         1); /* an event that finds it closed */
+        if (i % 2 == 0) {
+            pthread_t thread;
+            ck_assert_int_eq(pthread_create(&thread, NULL, close_both, ends), 0);
+            ck_assert_int_eq(pthread_join(thread, NULL), 0);
+            continue;
+        }
+        cosched_task closes;
+        cosched_attr attr = {
+            .struct_size = sizeof attr, .affinity = COSCHED_BLOCKING, .flags = COSCHED_PINNED};
+        ck_assert_int_eq(cosched_spawn(&closes, close_pinned, ends, &attr), 0);
+        ck_assert_int_eq(io_await(closes), 0);
+    }
+    return 0;
+}
+
+/* A close under a wait: the waiter is the last to use it. */
+IO_TEST(a_close_ends_a_wait)
+{
+    for (int i = 0; i < 200; i++) {
+        cosched_stream *ends[2];
+        io_pair(ends);
+        cosched_task reader = io_spawn(COSCHED_WORKER, read_some, ends[0]);
+        io_until_waits(io_source(ends[0]), COS_READ_SIDE);
+        if (i % 2 == 0) {
+            ck_assert_int_eq(cosched_write(ends[1], "x", 1, IO_SOON), 1);
+        }
+        cosched_close(ends[0]);
+        int64_t rc = io_await(reader);
+        ck_assert(rc == -ECANCELED || (i % 2 == 0 && rc == 1));
+        cosched_close(ends[1]);
+    }
+    return 0;
+}
+
 /* A task whose peer is always faster never waits; the others of its thread have their turn nevertheless. */
 static int64_t feed(void *arg)
 {
@@ -277,5 +339,6 @@ END_TEST
 IO_MAIN("io_source", cancelled_waits_end_and_the_stream_is_usable,
         what_came_before_the_cancellation_wins, a_cancelled_task_may_only_close,
         shut_wakes_reader_and_writer, shut_races_with_a_read_that_begins, one_task_a_direction,
-        pinned_tasks_wait_where_they_are, a_read_that_never_waits_lets_others_run,
-        open_objects_do_not_keep_a_hosts_loop_alive, nothing_outside_of_tasks)
+        pinned_tasks_wait_where_they_are, streams_are_closed_by_anybody, a_close_ends_a_wait,
+        a_read_that_never_waits_lets_others_run, open_objects_do_not_keep_a_hosts_loop_alive,
+        nothing_outside_of_tasks)
