@@ -144,9 +144,9 @@ IO_TEST(one_task_a_direction)
 
 static int64_t read_pinned(void *arg)
 {
-    pthread_t thread = pthread_self();
+    cosched_affinity where = cosched_where();
     int64_t n = read_some(arg);
-    return pthread_equal(thread, pthread_self()) ? n : -1;
+    return cosched_where() == where ? n : -1;
 }
 
 IO_TEST(pinned_tasks_wait_where_they_are)

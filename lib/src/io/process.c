@@ -120,7 +120,7 @@ static int start(struct start *s, const cosched_process_attr *attr, cosched_proc
     p->pid = (pid_t)pid;
     p->pidfd = cos_sys_pidfd(p->pid); /* not ours to lose: nobody else reaps it */
     for (int i = 0; i < 3; i++) {
-        if (made[i] != NULL) {
+        if (made[i] != NULL && pipes != NULL) {
             cos_stream_init(made[i], s->ours[i], COS_STREAM_FILE);
             pipes[i] = made[i];
             s->ours[i] = -1;

@@ -9,8 +9,6 @@
 #include <string.h>
 #include <unistd.h>
 
-extern char **environ;
-
 /* The child's first three. A descriptor that lies among the numbers that are filled here would be overwritten before its
  * turn, so it is copied out of the way first; *copies are closed by the caller. */
 static int lay_out(posix_spawn_file_actions_t *actions, const struct cos_process_start *s,
