@@ -100,7 +100,6 @@ bool cos_op_is_shut(const struct cos_op *op)
 /* The caller has begun a wait. False: there are news already. */
 static bool arm(struct cos_op *op, uint64_t ticket)
 {
-    op->source->side[op->side].streak = 0;
     uint64_t none = 0;
     return cos_atomic_cas(&op->source->side[op->side].word, &none, ticket, seq_cst, seq_cst);
 }
@@ -115,12 +114,14 @@ static void disarm(struct cos_op *op)
 int cos_op_wait(struct cos_op *op, int64_t deadline)
 {
     uint64_t ticket = cos_park_begin();
-    enum cos_cause cause;
+    enum cos_cause cause = COS_WOKEN;
     if (!arm(op, ticket)) {
+        cos_park_abort(); /* others of this executor did not have their turn: the streak goes on */
+    } else if (cos_op_is_shut(op)) {
         cos_park_abort();
-        cause = COS_WOKEN;
     } else {
-        cause = cos_op_is_shut(op) ? cos_park_abort() : cos_park(deadline, 0);
+        op->source->side[op->side].streak = 0;
+        cause = cos_park(deadline, 0);
     }
     disarm(op);
     if (cos_op_is_shut(op)) {
