@@ -72,9 +72,10 @@ static void on_wake(uv_poll_t *waker, int status, int events)
 void cos_mainloop_ring(struct cosched_runtime *rt)
 {
     uint64_t one = 1;
-    ssize_t ignored =
-        write(rt->loop.wake_fd, &one, sizeof one); /* EAGAIN: it is full, so it is ringing */
-    (void)ignored;
+    ssize_t n;
+    do {
+        n = write(rt->loop.wake_fd, &one, sizeof one); /* EAGAIN: it is full, so it is ringing */
+    } while (n < 0 && errno == EINTR);
 }
 
 bool cos_mainloop_pump(struct cosched_runtime *rt, int64_t budget_ns)

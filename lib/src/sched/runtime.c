@@ -205,17 +205,15 @@ int cosched_runtime_create(cosched_runtime **out, const cosched_config *config,
     }
     if (rc == 0) {
         rt->host_loop = loop_or_null != NULL;
-        rc = cos_mainloop_init(rt, loop_or_null);
-    }
-    if (rc == 0) {
         cos_atomic_store(&the_runtime, rt, release);
         rc = start_workers(rt);
-        if (rc == 0 && (rt->flags & COSCHED_REPORT_OVERFLOW) != 0) {
-            cos_overflow_install(cos_fiber_describe);
-        }
+        /* The last that may fail, because handles on a host's loop cannot be taken back at once. No worker has a
+         * reason to ring before. */
+        rc = rc < 0 ? rc : cos_mainloop_init(rt, loop_or_null);
         if (rc < 0) {
             join_workers(rt);
-            cos_mainloop_fini(rt);
+        } else if ((rt->flags & COSCHED_REPORT_OVERFLOW) != 0) {
+            cos_overflow_install(cos_fiber_describe);
         }
     }
     if (rc < 0) {
