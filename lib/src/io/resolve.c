@@ -14,10 +14,15 @@
 #include "base/atomic.h"
 #include "io/address.h"
 #include "io/source.h"
+#include "sched/current.h"
+#include "sched/runtime.h"
+#include "sched/spawn.h"
 
 enum { UNDER_WAY, DONE, LEFT };
 
 struct lookup {
+    struct cos_group link; /* first: told by cos_task_complete, also of a carrier that got no stack */
+    struct cosched_runtime *rt;      /* const */
     COS_ATOMIC(uint32_t) state;      /* each of the two exchanges it once, at its end: acq_rel */
     cosched_event done;              /* set by the carrier after DONE */
     cos_lookup_fn fn;                /* const */
@@ -99,10 +104,16 @@ static int64_t run(void *arg)
 /* The body of the detached task. */
 static int64_t carry(void *arg)
 {
-    struct lookup *l = arg;
     int64_t result = 0;
-    int rc = cosched_blocking_in(&names, &result, run, l, COSCHED_NEVER);
-    l->rc = rc < 0 ? rc : (int)result;
+    int rc = cosched_blocking_in(&names, &result, run, arg, COSCHED_NEVER);
+    return rc < 0 ? rc : result;
+}
+
+static void carrier_ended(struct cos_group *link, int64_t result)
+{
+    struct lookup *l = COS_CONTAINER_OF(link, struct lookup, link);
+    struct cosched_runtime *rt = l->rt;
+    l->rc = (int)result;
     /* acq_rel: publishes rc and found to the asker, or takes the record over from it. */
     if (cos_atomic_exchange(&l->state, DONE, acq_rel) == LEFT) {
         lookup_free(l);
@@ -110,6 +121,26 @@ static int64_t carry(void *arg)
     } else {
         cosched_event_set(&l->done);
     }
+    cos_roots_remove(rt);
+}
+
+static int start_carrier(struct lookup *l)
+{
+    struct cos_exec *e;
+    (void)cos_fiber_current(&e);
+    struct cos_task *t;
+    cosched_attr attr = {.struct_size = sizeof attr, .name = "resolve", .affinity = COSCHED_WORKER};
+    l->link.child_done = carrier_ended;
+    l->rt = e->rt;
+    int rc = cos_task_make(&t, e, &e->rt->root, COSCHED_WORKER, carry, l, &attr);
+    if (rc < 0) {
+        return rc;
+    }
+    t->group = &l->link;
+    cos_task_make_detached(t);
+    cos_roots_add(e->rt);
+    COS_COUNT(e, spawned);
+    cos_submit(e, t);
     return 0;
 }
 
@@ -162,8 +193,7 @@ static int ask(cos_lookup_fn fn, const char *host, const char *service, int64_t 
     if (l == NULL) {
         return -ENOMEM;
     }
-    cosched_attr attr = {.struct_size = sizeof attr, .name = "resolve", .affinity = COSCHED_WORKER};
-    int rc = cosched_spawn(NULL, carry, l, &attr);
+    int rc = start_carrier(l);
     if (rc < 0) {
         lookup_free(l);
         return rc;

@@ -147,8 +147,7 @@ void cos_task_unarm(struct cos_task *t)
     cos_atomic_store(&t->joining, 0, relaxed);
 }
 
-/* Nobody will join it. Before it is submitted. */
-static void start_detached(struct cos_task *t)
+void cos_task_make_detached(struct cos_task *t)
 {
     uint64_t j = cos_atomic_load(&t->join, relaxed);
     cos_atomic_store(&t->join, cos_join(cos_join_generation(j), COS_JOIN_DETACHED), relaxed);
@@ -157,7 +156,7 @@ static void start_detached(struct cos_task *t)
 static int spawn_detached(struct cos_exec *e, struct cos_task *t)
 {
     cos_roots_add(e->rt);
-    start_detached(t);
+    cos_task_make_detached(t);
     int rc = cos_task_start(e->rt, e, t);
     if (rc < 0) {
         cos_roots_remove(e->rt);
@@ -266,7 +265,7 @@ int cos_post(struct cosched_runtime *rt, cosched_affinity to, cosched_fn fn, con
         cos_roots_remove(rt);
         return rc;
     }
-    start_detached(t);
+    cos_task_make_detached(t);
     t->group = group;
     cos_atomic_add(&rt->posted, 1, relaxed);
     cos_submit(e, t);

@@ -9,6 +9,8 @@ struct cosched_runtime;
  * means. 0, -EINVAL, -EAGAIN. */
 int cos_task_make(struct cos_task **out, struct cos_exec *e, struct cos_scope *parent,
                   uint8_t inherit, cosched_fn fn, void *arg, const cosched_attr *given);
+/* Nobody will join it. Before it is submitted; the caller counts it as a root. */
+void cos_task_make_detached(struct cos_task *t);
 /* Makes it run. On failure (-EAGAIN, -ENOMEM: a thread for a BLOCKING task) it was freed. */
 int cos_task_start(struct cosched_runtime *rt, struct cos_exec *e, struct cos_task *t);
 /* The same, but it starts only at the deadline, or when its scope is cancelled; until then it has no stack. `arg` must be a

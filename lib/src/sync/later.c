@@ -239,9 +239,7 @@ static int make_task(struct cos_task **out, struct cos_exec *e, const struct cos
     if (rc == 0) {
         struct cos_task *t = *out;
         t->group = &l->link;
-        uint32_t generation = cos_task_handle(t).generation;
-        /* relaxed: nobody has the handle yet. */
-        cos_atomic_store(&t->join, cos_join(generation, COS_JOIN_DETACHED), relaxed);
+        cos_task_make_detached(t);
     }
     return rc;
 }
