@@ -46,8 +46,10 @@ void cos_fence_heavy(void)
 {
     if (!cos_fence_asymmetric) {
         cos_fence_full();
-    } else if (COS_UNLIKELY(membarrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED) != 0)) {
-        /* The light side already relies on it: going on would lose entries of a queue without a trace. */
+    } else if (COS_UNLIKELY(membarrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED) != 0) &&
+               membarrier(MEMBARRIER_CMD_GLOBAL) != 0) {
+        /* The kernel may be short of memory for its mask of CPUs; the slow way needs none. Without either: the light
+         * side relies on it, and going on would lose entries of a queue without a trace. */
         COS_PANIC("membarrier was allowed at start and is refused now");
     }
 }

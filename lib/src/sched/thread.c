@@ -15,7 +15,10 @@ int cos_thread_start(pthread_t *out, size_t stack_bytes, void *(*entry)(void *),
     for (size_t i = 0; i < sizeof faults / sizeof *faults; i++) {
         sigdelset(&blocked, faults[i]);
     }
-    pthread_attr_init(&attr);
+    int rc = pthread_attr_init(&attr);
+    if (rc != 0) {
+        return -rc;
+    }
     if (out == NULL) {
         pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
     }
@@ -23,7 +26,7 @@ int cos_thread_start(pthread_t *out, size_t stack_bytes, void *(*entry)(void *),
         pthread_attr_setstacksize(&attr, stack_bytes);
     }
     pthread_sigmask(SIG_SETMASK, &blocked, &before);
-    int rc = pthread_create(out != NULL ? out : &thread, &attr, entry, arg);
+    rc = pthread_create(out != NULL ? out : &thread, &attr, entry, arg);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     pthread_attr_destroy(&attr);
     return -rc;
