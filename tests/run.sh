@@ -15,7 +15,7 @@ usage: sh tests/run.sh [--ci | --full] [--no-setup] [-- CTEST-OPTION…]
 
   (nothing)   debug and release builds, unit tests in both, everything else in release
   --ci        what a push must pass: also format, lints, gcc and clang with -Werror, sanitizers
-  --full      all there is: also nightly tests, valgrind, aarch64 under qemu
+  --full      all there is: also nightly tests, valgrind, coverage, other machines under qemu, timing
   --no-setup  do not look for missing packages
 
 Options behind "--" go to the last ctest, for example: sh tests/run.sh -- -R deque
@@ -44,6 +44,7 @@ mkdir -p "$build/stages" || exit 70
 build=$(CDPATH='' cd -- "$build" && pwd)
 stages=$build/stages
 rm -f "$stages"/*
+: >"$stages/began" # figures.sh: which logs are of this run
 failed=
 
 # stage NAME COMMAND…: runs it with its output in a log and remembers how it ended.
@@ -138,9 +139,13 @@ check_tidy()
 
 check_valgrind()
 {
-    CK_FORK=no CK_TIMEOUT_MULTIPLIER=20 COSCHED_VALGRIND=1 ctest --test-dir "$build/dev" -L unit -j "$cpus" \
-        --output-on-failure -T memcheck --overwrite \
-        "MemoryCheckCommandOptions=-q --error-exitcode=99 --leak-check=full --errors-for-leak-kinds=definite"
+    configure_and_build dev && sh tests/support/valgrind.sh "$build/dev"
+}
+
+# For people to read: on a machine that others use, too, it must not decide anything.
+show_timing()
+{
+    ctest --preset gcc --test-dir "$build/gcc" -L timing --no-tests=ignore || echo "timing: not all of it ended well"
 }
 
 # The last ctest sees the main build and, as tests, every stage before it.
@@ -191,18 +196,26 @@ else
     stage tsan build_and_test tsan
 fi
 if [ "$depth" = full ]; then
-    stage dev configure_and_build dev
     stage valgrind check_valgrind
+    stage coverage sh tests/support/coverage.sh "$build/coverage"
     stage aarch64 build_and_test aarch64
+    stage timing show_timing
 fi
 
 write_final "$main"
-skip_nightly="-LE nightly"
-[ "$depth" = full ] && skip_nightly=
+left_out="nightly|timing"
+[ "$depth" = full ] && left_out=timing
 echo
-# shellcheck disable=SC2086
-ctest --test-dir "$build/all" -j "$cpus" --output-on-failure --no-tests=error $skip_nightly "$@"
-status=$?
+# The figures of its own tests are there when it has ended, and yet its summary is to close the output: awk holds that back.
+{
+    ctest --test-dir "$build/all" -j "$cpus" --output-on-failure --no-tests=error -LE "$left_out" "$@"
+    echo $? >"$stages/final"
+} | awk -v figures="sh tests/support/figures.sh '$build'" '
+    /^[0-9]+% tests passed/ { held = 1 }
+    held { kept[n++] = $0; next }
+    { print; fflush() }
+    END { fflush(); system(figures); for (i = 0; i < n; i++) print kept[i] }'
+status=$(cat "$stages/final")
 # A stage that failed is a failed test above; this is for a ctest that was told to leave stages out.
 [ -z "$failed" ] || [ "$status" -ne 0 ] || status=1
-exit $status
+exit "$status"

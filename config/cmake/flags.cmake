@@ -25,6 +25,12 @@ if(CMAKE_C_COMPILER_ID STREQUAL "Clang")
     target_compile_options(cosched_flags INTERFACE -Wcomma -Wimplicit-fallthrough)
 endif()
 
+if(COSCHED_COVERAGE)
+    # Atomic: counters are hit from many threads, and by tasks that change theirs between two of them.
+    target_compile_options(cosched_flags INTERFACE --coverage -fprofile-update=atomic -fprofile-abs-path)
+    target_link_options(cosched_flags INTERFACE --coverage)
+endif()
+
 if(COSCHED_SANITIZE STREQUAL "address")
     target_compile_options(cosched_flags INTERFACE -fsanitize=address,undefined -fno-sanitize-recover=all)
     target_link_options(cosched_flags INTERFACE -fsanitize=address,undefined)

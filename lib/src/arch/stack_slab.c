@@ -165,8 +165,13 @@ static int add(uint32_t class_index)
     slab->class_index = class_index;
     slab->slots = (uint32_t)(bytes / slot_bytes);
 #if COS_VALGRIND
-    if (RUNNING_ON_VALGRIND) { /* without the array it is not told, and warns: nothing worse */
+    if (RUNNING_ON_VALGRIND) { /* stacks that it does not know it takes for growth of one, and for undefined */
         slab->valgrind_ids = cos_alloc(slab->slots * sizeof *slab->valgrind_ids);
+        if (slab->valgrind_ids == NULL) {
+            (void)munmap(slab->base, bytes);
+            cos_free(slab);
+            return -ENOMEM;
+        }
     }
 #endif
     slab->next = cos_atomic_load(&slabs, relaxed);

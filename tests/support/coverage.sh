@@ -1,0 +1,45 @@
+#!/bin/sh
+# Which lines and branches of lib and daemon the tests run: a table by file, and totals.
+#
+# usage: coverage.sh BUILD-FOLDER [CTEST-OPTION…]    (folder: of the preset "coverage", built; it is created when missing)
+#
+# Not counted: what an assertion or an invariant does when it fails (COS_ASSERT and its kin end the process), and lines that
+# the compiler has no code for. A process that is killed or ends by a fault takes its counts with it, so what only runs
+# before such an end (the overflow report) reads as not run.
+set -u
+LC_ALL=C
+export LC_ALL
+cd "$(dirname -- "$0")/../.." || exit 70
+build=${1:-build/coverage}
+[ $# -gt 0 ] && shift
+cpus=$(nproc 2>/dev/null || echo 2)
+# What lib must reach, in per cent of lines and of branches.
+lines_least=95
+branches_least=85
+
+command -v gcovr >/dev/null || { echo "coverage: gcovr is missing; see [full] in config/dependencies.txt"; exit 77; }
+if [ ! -f "$build/CMakeCache.txt" ]; then
+    cmake --preset coverage -B "$build" -DBUILD_TESTING=ON || exit 1
+fi
+cmake --build "$build" || exit 1
+find "$build" -name '*.gcda' -exec rm -f {} +
+
+CK_TIMEOUT_MULTIPLIER=10 ctest --preset coverage --test-dir "$build" -j "$cpus" --output-on-failure \
+    -LE 'nightly|lint|install|stage' "$@"
+tested=$?
+
+report()
+{
+    gcovr --root . --object-directory "$build" --gcov-ignore-parse-errors \
+        --exclude-branches-by-pattern '.*\b(COS_ASSERT|COS_INVARIANT|COS_PANIC|COS_UNREACHABLE)\b.*' \
+        --exclude-lines-by-pattern '.*\b(COS_PANIC|COS_UNREACHABLE)\b.*' \
+        --exclude-unreachable-branches "$@" "$build" 2>"$build/gcovr.log"
+}
+
+for part in lib/src daemon; do
+    report --filter "$part/" --json-summary "$build/coverage-$(basename "$part").json" || { cat "$build/gcovr.log"; exit 1; }
+done
+report --filter 'lib/src/' --filter 'daemon/' --json "$build/coverage.json"
+python3 tests/support/coverage.py "$lines_least" "$branches_least" "$build/coverage-src.json" "$build/coverage-daemon.json"
+covered=$?
+[ "$tested" -eq 0 ] && [ "$covered" -eq 0 ]
