@@ -61,6 +61,9 @@ START_TEST(every_error_has_a_text)
     ck_assert_str_eq(cosched_strerror(0), "success");
     ck_assert_str_eq(cosched_strerror(-ENOENT), "No such file or directory");
     ck_assert_str_eq(cosched_strerror(-ESTALE), "the handle was used before, or names nothing");
+    ck_assert_str_eq(cosched_strerror(-ETIMEDOUT), "the deadline has passed");
+    ck_assert_str_eq(cosched_strerror(-ECANCELED), "the task was canceled");
+    ck_assert_str_eq(cosched_strerror(-EDEADLK), "a task cannot wait for itself");
     ck_assert_str_eq(cosched_strerror(INT64_MIN), "unknown error");
     ck_assert_str_eq(cosched_strerror(-4095), "unknown error");
 }

@@ -4,8 +4,8 @@
 # usage: coverage.sh BUILD-FOLDER [CTEST-OPTION…]    (folder: of the preset "coverage", built; it is created when missing)
 #
 # Not counted: what an assertion or an invariant does when it fails (COS_ASSERT and its kin end the process), and lines that
-# the compiler has no code for. A process that is killed or ends by a fault takes its counts with it, so what only runs
-# before such an end (the overflow report) reads as not run.
+# the compiler has no code for. A process that is killed takes its counts with it; one that ends by a fault writes them
+# first (last_counts.c).
 set -u
 LC_ALL=C
 export LC_ALL

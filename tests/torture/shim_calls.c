@@ -320,8 +320,21 @@ SHIM_EINTR(ssize_t, sendto,
 SHIM_EINTR(ssize_t, recvmsg, (int fd, struct msghdr *m, int flags), (fd, m, flags))
 SHIM_EINTR(ssize_t, sendmsg, (int fd, const struct msghdr *m, int flags), (fd, m, flags))
 SHIM_EINTR(int, poll, (struct pollfd * p, nfds_t n, int ms), (p, n, ms))
-SHIM_EINTR(int, waitid, (idtype_t type, id_t id, siginfo_t *info, int flags),
-           (type, id, info, flags))
+static void *real_waitid;
+
+int waitid(idtype_t type, id_t id, siginfo_t *info, int flags)
+{
+    int error = torture_fault(F_waitid, __builtin_return_address(0));
+    if (error == EAGAIN) { /* no error of waitid: a debugger holds the child back, which has ended */
+        *info = (siginfo_t){.si_pid = 0};
+        return 0;
+    }
+    if (error != 0 || torture_interrupted()) {
+        errno = error != 0 ? error : EINTR;
+        return -1;
+    }
+    return REAL(waitid)(type, id, info, flags);
+}
 
 static void *real_getaddrinfo;
 

@@ -123,6 +123,7 @@ const struct torture_fault torture_faults[] = {
     LIB(poll, ENOMEM),
     LIB(waitid, EINTR),
     LIB(waitid, ECHILD),
+    LIB(waitid, EAGAIN), /* it is held back */
     AS(getaddrinfo, EAI_AGAIN, EAGAIN),
     AS(getaddrinfo, EAI_MEMORY, ENOMEM),
     AS(getaddrinfo, EAI_FAIL, EIO),
