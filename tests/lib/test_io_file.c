@@ -40,7 +40,7 @@ IO_TEST(write_sync_read_close)
 
 IO_TEST(errors_are_those_of_the_system)
 {
-    char buffer[4];
+    char buffer[4] = "";
     struct stat st;
     ck_assert_int_eq(cosched_file_open(io_path, O_RDONLY, 0, IO_SOON), -ENOENT);
     ck_assert_int_eq(cosched_file_stat(io_path, &st, IO_SOON), -ENOENT);

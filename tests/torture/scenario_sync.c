@@ -124,11 +124,16 @@ static void groups_of_threads(int workers)
 
 /* --- channels ---------------------------------------------------------------------------------------------------- */
 
+static _Atomic bool gave_up; /* the receiver, on senders that may only be slow */
+
 static int64_t send_three(void *arg)
 {
     cosched_chan *ch = arg;
     for (int i = 0; i < 3; i++) {
-        NOTE(cosched_chan_send(ch, &i, COSCHED_NEVER));
+        int rc = cosched_chan_send(ch, &i, COSCHED_NEVER);
+        if (rc != -ECANCELED || !gave_up) {
+            NOTE(rc);
+        }
     }
     cosched_chan_close(ch);
     return 0;
@@ -148,6 +153,7 @@ static int64_t receive_all(void *arg)
 {
     (void)arg;
     cosched_chan *a = NULL, *b = NULL;
+    gave_up = false;
     NOTE(cosched_chan_create(&a, sizeof(int), 1));
     NOTE(cosched_chan_create(&b, sizeof(int), 0));
     if (a != NULL && b != NULL) {
@@ -155,22 +161,19 @@ static int64_t receive_all(void *arg)
         int value, open = 2;
         cosched_case cases[2] = {{.ch = a, .recv_into = &value}, {.ch = b, .recv_into = &value}};
         while (open > 0) {
-            /* A task that got no stack never sends: it is looked for now and then. */
+            /* A sender that got no stack never sends: after a fault it is not waited for without end. */
             int i = cosched_select(cases, 2, cosched_in_ms(20));
             if (i >= 0 && cases[i].result == -EPIPE) {
                 cases[i].ch = NULL;
                 open--;
-            } else if (i == -ETIMEDOUT) {
+            } else if (i == -ETIMEDOUT && torture_fired()) {
                 break;
             }
         }
+        gave_up = open > 0;
         for (int i = 0; i < 2; i++) {
             cosched_cancel(t[i]);
-            if (t[i].index != 0) {
-                int64_t result = 0;
-                NOTE(cosched_await(&t[i], &result, COSCHED_NEVER));
-                NOTE(result);
-            }
+            torture_join(&t[i]);
         }
     }
     cosched_chan_unref(a);
