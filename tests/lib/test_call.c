@@ -162,6 +162,30 @@ SCENARIO_ON(_i == 0 ? 1 : 4, way_to_busy_workers_is_withdrawn_by_its_deadline)
     EXPECT_EQ(ran, 0);
 }
 
+static int64_t set_event(void *arg)
+{
+    cosched_event_set(arg);
+    return 0;
+}
+
+SCENARIO_ON(_i == 0 ? 1 : 4, a_withdrawn_way_does_not_end_the_next_wait)
+{
+    pthread_t here = run_thread();
+    for (int i = 0; i < 20; i++) {
+        cosched_task hogs[8];
+        cosched_event ev;
+        cosched_event_init(&ev);
+        hog_workers(hogs);
+        EXPECT_EQ(expect_withdrawn((void *)(intptr_t)cosched_in_ns(100000)), -ETIMEDOUT);
+        gate_open = true; /* what was withdrawn is found now, before the task that sets the event */
+        cosched_task t = run_spawn(set_event, &ev, COSCHED_WORKER);
+        EXPECT_EQ(cosched_event_wait(&ev, COSCHED_NEVER), 0);
+        EXPECT(pthread_equal(run_thread(), here));
+        EXPECT_EQ(run_join(t), 0);
+        release_workers(hogs);
+    }
+}
+
 SCENARIO_ON(_i == 0 ? 1 : 4, way_to_busy_workers_is_withdrawn_by_a_cancel)
 {
     cosched_task hogs[8];
@@ -390,6 +414,7 @@ RUN_MAIN("call", EACH(call_goes_to_a_worker_and_comes_back),
          EACH(nested_calls_alternate_between_main_and_workers_and_unwind_in_order),
          EACH(call_on_the_same_affinity_is_a_plain_call),
          {way_to_busy_workers_is_withdrawn_by_its_deadline, 2},
+         {a_withdrawn_way_does_not_end_the_next_wait, 2},
          {way_to_busy_workers_is_withdrawn_by_a_cancel, 2},
          {way_to_busy_main_is_withdrawn_by_deadline_and_cancel, 2}, EACH(pinned_tasks_refuse_to_go),
          EACH(call_to_nowhere_is_refused), EACH(cancelled_while_away_it_still_comes_home),

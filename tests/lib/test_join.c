@@ -126,6 +126,20 @@ static int64_t await_shared(void *arg)
     return rc < 0 ? rc : 1000 + result;
 }
 
+SCENARIO(a_task_that_another_awaits_is_busy)
+{
+    cosched_event_init(&go);
+    awaiting = 0;
+    cosched_task t = run_spawn(wait_for_go, NULL, COSCHED_MAIN);
+    cosched_task a = run_spawn(await_shared, &t, COSCHED_MAIN);
+    UNTIL(awaiting == 1); /* MAIN is in order: it waits when we run again */
+    cosched_task copy = t;
+    EXPECT_EQ(cosched_await(&copy, NULL, COSCHED_NEVER), -EBUSY);
+    EXPECT_EQ(cosched_await(&copy, NULL, cosched_in_ms(1)), -EBUSY);
+    cosched_event_set(&go);
+    EXPECT_EQ(run_join(a), 1000);
+}
+
 SCENARIO(two_that_await_one_task_get_it_once)
 {
     for (int round = 0; round < 50; round++) {
@@ -389,7 +403,7 @@ RUN_MAIN("join", EACH(awaited_twice_is_stale_and_so_is_every_copy),
          EACH(await_with_a_deadline_times_out_and_succeeds_later),
          EACH(a_task_that_awaits_itself_would_wait_for_ever),
          EACH(a_task_that_awaits_an_ancestor_on_its_own_stack_would_wait_for_ever),
-         EACH(two_that_await_one_task_get_it_once),
+         EACH(a_task_that_another_awaits_is_busy), EACH(two_that_await_one_task_get_it_once),
          EACH(children_never_awaited_are_cancelled_and_joined_when_the_parent_returns),
          EACH(a_stranger_awaits_somebody_elses_child),
          EACH(a_stranger_detaches_somebody_elses_child_which_outlives_the_parent),

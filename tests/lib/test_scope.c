@@ -212,6 +212,31 @@ SCENARIO(cancel_reaches_grandchildren_parked_on_other_executors)
     EXPECT_EQ(canceled, 81);
 }
 
+static int64_t sleep_and_count(void *arg)
+{
+    EXPECT_EQ(cosched_sleep_until(COSCHED_NEVER), -ECANCELED);
+    atomic_fetch_add((atomic_int *)arg, 1);
+    return 0;
+}
+
+static int64_t spawn_though_canceled(void *arg)
+{
+    cosched_cancel(cosched_self());
+    EXPECT_EQ(cosched_sleep_until(COSCHED_NEVER), -ECANCELED);
+    for (int at = COSCHED_MAIN; at <= COSCHED_WORKER; at++) {
+        run_spawn(sleep_and_count, arg, (cosched_affinity)at);
+    }
+    UNTIL(*(atomic_int *)arg == 2); /* before we return, which would cancel them */
+    return 0;
+}
+
+SCENARIO(a_child_of_a_cancelled_task_is_cancelled_from_its_birth)
+{
+    atomic_int counted = 0;
+    EXPECT_EQ(run_join(run_spawn(spawn_though_canceled, &counted, COSCHED_WORKER)), 0);
+    EXPECT_EQ(counted, 2);
+}
+
 SCENARIO(cancel_with_a_stale_handle_reaches_nobody)
 {
     cosched_task old[64], young[64];
@@ -476,6 +501,7 @@ RUN_MAIN("scope", EACH(cancel_cuts_every_kind_of_wait_short),
          EACH(cancel_comes_from_a_foreign_thread),
          EACH(once_cancelled_every_suspending_call_says_so_again),
          EACH(cancel_reaches_grandchildren_parked_on_other_executors),
+         EACH(a_child_of_a_cancelled_task_is_cancelled_from_its_birth),
          EACH(cancel_with_a_stale_handle_reaches_nobody),
          EACH(scope_deadline_cancels_what_waits_inside),
          EACH(scope_that_ends_in_time_did_not_expire),

@@ -1,5 +1,6 @@
 /* Sleeping and deadlines inside a runtime: not early, in order, and not behind a task that computes. */
 #include "run.h"
+#include "sched/runtime.h"
 
 static int64_t sleep_exactly(void *arg)
 {
@@ -121,16 +122,6 @@ SCENARIO_ON(2 << _i, a_task_that_computes_does_not_delay_its_neighbours_timers)
     }
 }
 
-static int64_t compute_in_a_scope(void *arg)
-{
-    (void)arg;
-    cosched_scope s;
-    EXPECT_EQ(cosched_scope_begin(&s, cosched_in_ms(2), 0), 0);
-    UNTIL_SPIN(cosched_cancelled());
-    EXPECT(cosched_scope_end(&s));
-    return 0;
-}
-
 static bool workers_asleep(uint64_t but)
 {
     cosched_stats s = run_stats();
@@ -141,10 +132,57 @@ static bool workers_asleep(uint64_t but)
     return asleep + but >= s.workers;
 }
 
+static int64_t compute_in_a_scope(void *arg)
+{
+    (void)arg;
+    cosched_scope s;
+    UNTIL_SPIN(workers_asleep(1)); /* they know of no timer */
+    EXPECT_EQ(cosched_scope_begin(&s, cosched_in_ms(2), 0), 0);
+    UNTIL_SPIN(cosched_cancelled());
+    EXPECT(cosched_scope_end(&s));
+    return 0;
+}
+
 SCENARIO_ON(2 << _i, a_scope_over_a_computation_expires_though_the_other_workers_sleep)
 {
-    UNTIL(workers_asleep(0)); /* they know of no timer */
-    EXPECT_EQ(run_join(run_spawn(compute_in_a_scope, NULL, COSCHED_WORKER)), 0);
+    /* Nor does anything else wake them: idle stacks are not looked after meanwhile. */
+    cos_atomic_store(&cos_runtime()->trim_at, INT64_MAX - 1, relaxed);
+    for (int i = 0; i < 5; i++) {
+        EXPECT_EQ(run_join(run_spawn(compute_in_a_scope, NULL, COSCHED_WORKER)), 0);
+    }
+}
+
+static atomic_bool rang;
+
+static int64_t yield_until_it_rang(void *arg)
+{
+    (void)arg;
+    UNTIL(rang);
+    return 0;
+}
+
+static int64_t ring_after_a_while(void *arg)
+{
+    (void)arg;
+    EXPECT_EQ(cosched_sleep_until(cosched_in_ms(1)), 0);
+    rang = true;
+    return 0;
+}
+
+/* They hand the thread to one another, and would for ever: the loop has its turn all the same. */
+SCENARIO(tasks_that_yield_do_not_keep_the_loop_from_its_timers)
+{
+    for (int at = COSCHED_MAIN; at <= COSCHED_WORKER; at++) {
+        cosched_task t[20];
+        rang = false;
+        for (int i = 0; i < 20; i++) {
+            t[i] = run_spawn(i == 0 ? ring_after_a_while : yield_until_it_rang, NULL,
+                             (cosched_affinity)at);
+        }
+        for (int i = 0; i < 20; i++) {
+            EXPECT_EQ(run_join(t[i]), 0);
+        }
+    }
 }
 
 static int64_t cancel_me_asleep(void *arg)
@@ -174,4 +212,5 @@ RUN_MAIN("timers", EACH(ten_thousand_sleepers_wake_not_early),
          EACH(a_deadline_that_has_passed_does_not_suspend),
          {a_task_that_computes_does_not_delay_its_neighbours_timers, 3},
          {a_scope_over_a_computation_expires_though_the_other_workers_sleep, 3},
+         EACH(tasks_that_yield_do_not_keep_the_loop_from_its_timers),
          EACH(cancelled_sleepers_leave_no_timer_behind))

@@ -1,5 +1,7 @@
 /* Workers: they find work wherever it is, sleep when there is none, and do not need each other. */
+#include "base/rng.h"
 #include "run.h"
+#include "sched/runtime.h"
 
 static atomic_int inside;
 
@@ -111,6 +113,53 @@ SCENARIO(a_token_goes_round_and_no_wake_up_is_lost)
     }
 }
 
+static atomic_int posts_run;
+
+static int64_t count_post(void *arg)
+{
+    (void)arg;
+    atomic_fetch_add(&posts_run, 1);
+    return 0;
+}
+
+struct poster {
+    cosched_runtime *rt;
+    cosched_event done;
+};
+
+/* One at a time, each some moment after the last one ran: many come while their executor is falling asleep. */
+static void *post_at_every_moment(void *arg)
+{
+    struct poster *p = arg;
+    uint64_t rng = 1;
+    int n = RUN_SIZE(20000, 4000, 2000);
+    for (int i = 0; i < n; i++) {
+        for (volatile uint32_t pause = cos_rng_below(&rng, 4096); pause > 0; pause--) {
+            continue;
+        }
+        cosched_affinity to = i < n / 2 ? COSCHED_MAIN : COSCHED_WORKER;
+        EXPECT_EQ(cosched_runtime_post(p->rt, to, count_post, NULL, 0), 0);
+        while (posts_run != i + 1) {
+            cos_relax(); /* awake, so that the next one is not late */
+        }
+    }
+    cosched_event_set(&p->done);
+    return NULL;
+}
+
+SCENARIO(a_post_meets_every_moment_of_falling_asleep)
+{
+    struct poster p = {.rt = cosched_runtime_self()};
+    pthread_t thread;
+    posts_run = 0;
+    cosched_event_init(&p.done);
+    /* Nothing else may wake who overslept: idle stacks are not looked after meanwhile. */
+    cos_atomic_store(&cos_runtime()->trim_at, INT64_MAX - 1, relaxed);
+    EXPECT_EQ(pthread_create(&thread, NULL, post_at_every_moment, &p), 0);
+    EXPECT_EQ(cosched_event_wait(&p.done, COSCHED_NEVER), 0);
+    pthread_join(thread, NULL);
+}
+
 static int64_t fib(void *arg)
 {
     intptr_t n = (intptr_t)arg;
@@ -135,4 +184,5 @@ RUN_MAIN("worker", EACH(work_made_on_main_reaches_every_worker),
          {work_made_on_a_worker_is_stolen_by_the_others, 4},
          {work_posted_from_outside_reaches_every_worker, 4},
          EACH(a_token_goes_round_and_no_wake_up_is_lost),
+         EACH(a_post_meets_every_moment_of_falling_asleep),
          EACH(a_fork_join_tree_adds_up_with_thieves_about))

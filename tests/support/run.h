@@ -115,10 +115,14 @@ static inline int run_suite(const char *name, const struct run_test *tests, size
     Suite *suite = suite_create(name);
     TCase *tcase = tcase_create(name);
     tcase_set_timeout(tcase, 30);
-    const char *only = getenv("COSCHED_TEST"); /* one scenario by name, for a debugger */
+    /* One scenario by name, and one of its rounds: for a debugger, and for the mutants. */
+    const char *only = getenv("COSCHED_TEST");
+    const char *round = getenv("COSCHED_ROUND");
     for (size_t i = 0; i < count; i++) {
         if (only == NULL || strcmp(only, tests[i].test->name) == 0) {
-            tcase_add_loop_test(tcase, tests[i].test, 0, tests[i].rounds);
+            int first = round != NULL ? atoi(round) : 0;
+            int end = round != NULL && first < tests[i].rounds ? first + 1 : tests[i].rounds;
+            tcase_add_loop_test(tcase, tests[i].test, first, end);
         }
     }
     suite_add_tcase(suite, tcase);
