@@ -43,6 +43,31 @@ SB_BODY(sb_light_0, x, y, 0, cos_fence_light())
 SB_BODY(sb_light_1, y, x, 1, cos_fence_light())
 SB_BODY(sb_heavy_1, y, x, 1, cos_fence_heavy())
 
+/* SB by seq_cst accesses alone, as in sched/scope.c: an exchange, then a load. */
+static void sb_sc_0(void)
+{
+    (void)cos_atomic_exchange(&x, 1, seq_cst);
+    r[0] = cos_atomic_load(&y, seq_cst);
+}
+
+static void sb_sc_1(void)
+{
+    (void)cos_atomic_exchange(&y, 1, seq_cst);
+    r[1] = cos_atomic_load(&x, seq_cst);
+}
+
+static void sb_sc_load_1(void)
+{
+    (void)cos_atomic_exchange(&y, 1, acq_rel);
+    r[1] = cos_atomic_load(&x, seq_cst);
+}
+
+static void sb_acq_load_1(void)
+{
+    (void)cos_atomic_exchange(&y, 1, seq_cst);
+    r[1] = cos_atomic_load(&x, acquire);
+}
+
 /* MP: x is the message, y the flag. (flag 1, message 0) is bit 2. */
 #define MP_BODIES(name, release_order, acquire_order) \
     static void name##_0(void)                        \
@@ -136,6 +161,9 @@ static const struct litmus litmus[] = {
      ALL4 & ~UINT64_C(1)},
     {{"sb+light+light", 2, setup, {sb_light_0, sb_light_1}, NULL, outcome2, 9, 0}, ALL4},
     {{"sb+none+heavy", 2, setup, {sb_plain_0, sb_heavy_1}, NULL, outcome2, 9, 0}, ALL4},
+    {{"sb+sc+sc", 2, setup, {sb_sc_0, sb_sc_1}, NULL, outcome2, 9, 0}, ALL4 & ~UINT64_C(1)},
+    {{"sb+sc+acq_rel store", 2, setup, {sb_sc_0, sb_sc_load_1}, NULL, outcome2, 9, 0}, ALL4},
+    {{"sb+sc+acquire load", 2, setup, {sb_sc_0, sb_acq_load_1}, NULL, outcome2, 9, 0}, ALL4},
     {{"mp+release+acquire", 2, setup, {mp_ra_0, mp_ra_1}, NULL, outcome2, 9, 0}, ALL4 & ~UINT64_C(4)},
     {{"mp+release+relaxed", 2, setup, {mp_rx_0, mp_rx_1}, NULL, outcome2, 9, 0}, ALL4},
     {{"mp+relaxed+acquire", 2, setup, {mp_xa_0, mp_xa_1}, NULL, outcome2, 9, 0}, ALL4},

@@ -2,7 +2,7 @@
 # Seeds one fault at a time into a copy of the lock-free sources and runs the explorer on it: each must be found.
 # A fault that survives, no longer applies to the source or does not compile fails the run.
 #
-#     mutants.sh SOURCE_ROOT WORK_DIR [CC] [ONLY]     ONLY: part of a mutant's name
+#     mutants.sh SOURCE_ROOT WORK_DIR [CC] [ONLY]     ONLY: an expression that names match
 set -u
 root=$1
 work=$2
@@ -12,18 +12,35 @@ only=${4:-}
 cflags=(-std=c11 -O1 -D_GNU_SOURCE -DCOS_EXPLORE -DCOS_DEBUG=1 -w -U_FORTIFY_SOURCE)
 rm -rf "$work"
 mkdir -p "$work/pristine/lib" "$work/pristine/tests"
-cp -r "$root/lib/src" "$work/pristine/lib/"
+cp -r "$root/lib/src" "$root/lib/include" "$work/pristine/lib/"
 cp -r "$root/tests/explore" "$root/tests/support" "$work/pristine/tests/"
 
 compile() { # TREE OUTPUT SOURCE…
     local tree=$1 output=$2
     shift 2
-    "$cc" "${cflags[@]}" -I"$tree/tests/support/explore" -I"$tree/tests/support" -I"$tree/lib/src" "$@" -o "$output"
+    "$cc" "${cflags[@]}" -I"$tree/tests/support/explore" -I"$tree/tests/support" -I"$tree/lib/src" -I"$tree/lib/include" "$@" -o "$output"
 }
 
 for half in explore explore_memory; do
     compile "$work/pristine" "$work/$half.o" -c "$work/pristine/tests/support/$half.c" || exit 1
 done
+uv=$(pkg-config --cflags libuv)
+
+# What a program of tasks links: real sources, and the model below them.
+tasks=(event finish hop join park scope scopes spawn task timers wheel)
+sources_of() { # TREE PROGRAM
+    local tree=$1 noun=${2#explore_} name
+    case $noun in
+    hop | join | token)
+        printf '%s\n' "$tree/tests/explore/model.c" "$tree/lib/src/sync/call.c"
+        for name in "${tasks[@]}"; do
+            printf '%s\n' "$tree/lib/src/sched/$name.c"
+        done
+        [[ $noun != token ]] || printf '%s\n' "$tree/lib/src/sync/later.c"
+        ;;
+    *) [[ ! -f $tree/lib/src/queue/$noun.c ]] || printf '%s\n' "$tree/lib/src/queue/$noun.c" ;;
+    esac
+}
 
 killed=0
 total=0
@@ -33,7 +50,7 @@ bad=0
 # there is one. ONLY: the one exploration of the program that is expected to find it (default: any).
 mutant() {
     local name=$1 program=$2 file=$3 edit=$4
-    [[ $name == *"$only"* ]] || return
+    [[ $name =~ $only ]] || return
     total=$((total + 1))
     local tree=$work/mutant
     rm -rf "$tree"
@@ -45,8 +62,10 @@ mutant() {
         return
     fi
     local sources=("$tree/tests/explore/$program.c" "$work/explore.o" "$work/explore_memory.o")
-    [[ -f $tree/lib/src/queue/${program#explore_}.c ]] && sources+=("$tree/lib/src/queue/${program#explore_}.c")
-    if ! compile "$tree" "$work/mutant.bin" "${sources[@]}"; then
+    mapfile -t -O "${#sources[@]}" sources < <(sources_of "$tree" "$program")
+    [[ $program != explore_token ]] || sources+=(-DEX_LOCK_WORD)
+    # shellcheck disable=SC2086 # flags are words
+    if ! compile "$tree" "$work/mutant.bin" "${sources[@]}" $uv; then
         echo "DOES NOT BUILD  $name"
         bad=$((bad + 1))
         return
@@ -143,6 +162,41 @@ mutant "wait: every winner submits" explore_wait $W 's/return phase == COS_WAIT_
 mutant "wait: abort by a store" explore_wait $W \
     's/return cos_atomic_cas\(&w->word, &word,\s+(cos_wait_word\(seq, COS_WAIT_CLAIMED, COS_WAIT_CAUSE_ABORT\)), [a-z]+,\s+acquire\);/cos_atomic_store(&w->word, $1, relaxed);\n    return true;/'
 
-echo "killed $killed/$total"
+S=lib/src/sched
+mutant "hop: claim does not compare the number" explore_hop $W 's/cos_wait_word_seq\(word\) != seq \|\|\s+//' "next wait"
+mutant "hop: the block is queued before the commit" explore_hop $S/hop.c \
+    's/if \(cos_wait_commit\(&base->wait, left->wait_seq\)\) \{\n        cos_submit\(e, block\);/cos_submit(e, block);\n    if (cos_wait_commit(\&base->wait, left->wait_seq)) {/' "hop, cancel"
+mutant "hop: arrives at what was withdrawn" explore_hop $S/hop.c 's/!= COS_CLAIM_SUBMIT\) \{/== COS_CLAIM_COMMIT) {/'
+mutant "hop: the block is forgotten when the hop ends at once" explore_hop $S/hop.c 's/(never left \*\/\n        f->hop = NULL;\n.*?)        cos_task_free\(&e->tasks, block\);/$1/s'
+mutant "hop: the block is forgotten by the commit that came late" explore_hop $S/hop.c 's/        cos_task_free\(&e->tasks, block\);\n        cos_submit\(e, base\);/        cos_submit(e, base);/'
+mutant "hop: commit that came late submits nobody" explore_hop $S/hop.c 's/        cos_submit\(e, base\);\n//'
+mutant "scope: watch looks before it announces" explore_join $S/scope.c \
+    's/    \(void\)cos_atomic_exchange\(&s->ticket, ticket, seq_cst\);\n    return (\(.*?\) != 0);/    bool seen = $1;\n    (void)cos_atomic_exchange(\&s->ticket, ticket, seq_cst);\n    return seen;/s' "wait, cancel"
+mutant "scope: watch without seq_cst" explore_join $S/scope.c 's/cos_atomic_load\(&s->flags, seq_cst\)/cos_atomic_load(\&s->flags, acquire)/' "wait, cancel"
+mutant "scope: mark without seq_cst" explore_join $S/scope.c 's/COS_SCOPE_CANCELED \| why, seq_cst/COS_SCOPE_CANCELED | why, acq_rel/' "wait, cancel"
+mutant "park: a timer of another cause stays armed" explore_hop $S/park.c 's/timers != NULL && cause != COS_TIMED_OUT/0/' "timer"
+mutant "event: set by a load and a store" explore_join $S/event.c \
+    's/cos_atomic_exchange\(word_of\(ev\), SET, acq_rel\)/cos_atomic_load(word_of(ev), acquire);\n    cos_atomic_store(word_of(ev), SET, release)/'
+mutant "join: the end is published without release" explore_join $S/finish.c 's/&t->join, &j, end, acq_rel/\&t->join, \&j, end, acquire/'
+mutant "join: the waiter is taken without acquire" explore_join $S/finish.c 's/&t->join, &j, end, acq_rel/\&t->join, \&j, end, release/'
+mutant "join: the end by a store" explore_join $S/finish.c 's/if \(cos_atomic_cas\(&t->join, &j, end, acq_rel, relaxed\)\) \{/cos_atomic_store(\&t->join, end, release);\n        {/'
+mutant "join: DONE read without acquire" explore_join $S/join.c 's/uint64_t j = cos_atomic_load\(&t->join, acquire\)/uint64_t j = cos_atomic_load(\&t->join, relaxed)/'
+mutant "join: announced without release" explore_join $S/join.c 's/cos_join\(generation, base->index\), acq_rel, relaxed/cos_join(generation, base->index), acquire, relaxed/'
+mutant "join: a late end wakes whatever is waited for" explore_join $S/join.c 's/joining != key\(ended\) && joining != COS_JOINING_ANY/0/' "late"
+mutant "join: two consumers" explore_join $S/join.c 's/if \(!cos_atomic_cas\(&t->join, &j, (cos_join\(generation \+ 1, COS_JOIN_ZOMBIE\)), acq_rel, relaxed\)\) \{\s+return -ESTALE;\s+\}/(void)cos_atomic_exchange(\&t->join, $1, acq_rel);/' "another joins"
+mutant "detach: a stranger's, by a store" explore_join $S/spawn.c 's/if \(!cos_atomic_cas\(&t->join, &j, (cos_join\(generation, COS_JOIN_DETACHED_LISTED\)), acq_rel,\s+acquire\)\) \{/cos_atomic_store(\&t->join, $1, release);\n    if (0) {/' "detaches"
+mutant "cancel: the generation is looked at before the lock" explore_token $S/spawn.c \
+    's/(    cos_lock_acquire\(&t->scope.lock\);\n)(.*?)(    uint64_t j = [^\n]*\n)(    if \(cos_join_generation\(j\) == task)/$2$3$1$4/s' "reused"
+mutant "cancel: the generation is looked at by a load" explore_token $S/spawn.c \
+    's/cos_atomic_or\(&t->join, 0, acq_rel\);\n    if \(cos_join_generation\(j\) == task/cos_atomic_load(\&t->join, acquire);\n    if (cos_join_generation(j) == task/' "reused"
+mutant "token: the generation is looked at before the lock" explore_token lib/src/sync/later.c \
+    's/(    cos_lock_acquire\(&t->scope.lock\);\n)(.*?)(    uint64_t j = [^\n]*\n)/$2$3$1/s' "reused"
+mutant "task: freed without waiting out a canceler" explore_token $S/task.c 's/    wait_for_cancelers\(t\);\n//' "reused"
+mutant "token: cancelled by a store" explore_token lib/src/sync/later.c 's/if \(cos_atomic_cas\(&l->state, &seen, STOPPED, acq_rel, acquire\)\) \{/cos_atomic_store(\&l->state, STOPPED, release);\n        {/'
+mutant "token: runs without a claim" explore_token lib/src/sync/later.c 's/ \|\| !move\(l, ARMED, RUNNING\)/ || (move(l, ARMED, RUNNING), 0)/'
+mutant "token: every cancel says it was it" explore_token lib/src/sync/later.c 's/(RUNNING && l->interval == 0\)\) \{\s+return )false/$1true/'
+mutant "token: started while its sources are armed" explore_token $S/spawn.c 's/if \(!cos_wait_commit\(&t->wait, seq\)\)/cos_submit(e, t);\n    if (!cos_wait_commit(\&t->wait, seq))/'
+
+echo "FIGURES explore_mutants: $killed/$total"
 rm -rf "$work/mutant" "$work/pristine"
 [[ $killed -eq $total && $bad -eq 0 && $total -gt 0 ]]

@@ -226,11 +226,12 @@ uint64_t ex_outcomes(void)
 
 void *cos_alloc_aligned(size_t align, size_t bytes)
 {
-    size_t at = (ex.arena_used + align - 1) & ~(align - 1);
+    size_t at = (ex.arena_used + sizeof bytes + align - 1) & ~(align - 1);
     if (at + bytes > ARENA_BYTES) {
         return NULL;
     }
     ex.arena_used = at + bytes;
+    memcpy(ex.arena + at - sizeof bytes, &bytes, sizeof bytes); /* for cos_free */
     return memset(ex.arena + at, 0, bytes);
 }
 
@@ -241,7 +242,11 @@ void *cos_alloc(size_t bytes)
 
 void cos_free(void *ptr)
 {
-    (void)ptr;
+    if (ptr != NULL && ex.running) {
+        size_t bytes;
+        memcpy(&bytes, (char *)ptr - sizeof bytes, sizeof bytes);
+        ex_dead(ptr, bytes);
+    }
 }
 
 /* ---- executions ---- */
@@ -320,6 +325,7 @@ static void reset(void)
     ex.arena_used = 0;
     ex.choice_at = 0;
     memset(&ex.fences, 0, sizeof ex.fences);
+    memset(&ex.seq_cst, 0, sizeof ex.seq_cst);
     for (unsigned i = 0; i < ex.program->threads; i++) {
         struct thread *t = &ex.thread[i];
         t->state = READY;

@@ -11,8 +11,9 @@
  *                 store is held back until the thread's next step and may then fall behind one load.
  *   futex         wait compares with the last store and sleeps in one step; whoever sleeps for ever shows at the end.
  *   plain data    ex_data_write and ex_data_read tell the explorer, which reports those not ordered by views.
- * Limits: seq_cst accesses count as acq_rel (may raise a false alarm; our code has none), a load never returns a
- * store of the future (load buffering), stores to one location do not overtake each other unseen (2+2W).
+ *   seq_cst       an acq_rel access; a load besides reads nothing older than the last seq_cst access to its location met.
+ * Limits: a load never returns a store of the future (load buffering), stores to one location do not overtake each
+ * other unseen (2+2W).
  *
  * Search: depth first by re-execution; every choice is on a stack, the last one with an untried answer is advanced. */
 #ifndef COS_TESTS_EXPLORE_H
@@ -52,6 +53,8 @@ void ex_data_read(const void *var);
 void ex_ignore(const void *p, size_t bytes);
 void ex_single_writer(const void *p, size_t bytes, unsigned writer);
 void ex_name(const void *p, const char *name);
+/* Inside an execution: this memory was given back; an atomic access to it is a fault from here on. */
+void ex_dead(const void *p, size_t bytes);
 
 /* Litmus tests: collects outcomes over all executions of one ex_run. */
 void ex_outcome(unsigned bit);

@@ -72,9 +72,11 @@ struct event {
     unsigned message, newest;
 };
 
+enum range_kind { IGNORED = -1, DEAD = -2 };
+
 struct range {
     uintptr_t from, to;
-    int writer; /* -1: ignored */
+    int writer; /* a thread, or one of enum range_kind */
 };
 
 struct ex_engine {
@@ -95,7 +97,8 @@ struct ex_engine {
     uint32_t stamp; /* number of the execution, as far as the hash is concerned */
     struct message pool[POOL_MAX];
     unsigned pooled;
-    struct view fences; /* joined by every full fence */
+    struct view fences;  /* joined by every full fence */
+    struct view seq_cst; /* per location: the latest store that a seq_cst access made or met */
     struct range range[RANGES_MAX];
     unsigned ranges;
 

@@ -95,7 +95,12 @@ static void range_add(const void *p, size_t bytes, int writer)
 
 void ex_ignore(const void *p, size_t bytes)
 {
-    range_add(p, bytes, -1);
+    range_add(p, bytes, IGNORED);
+}
+
+void ex_dead(const void *p, size_t bytes)
+{
+    range_add(p, bytes, DEAD);
 }
 
 void ex_single_writer(const void *p, size_t bytes, unsigned writer)
@@ -117,7 +122,10 @@ static bool unseen(const void *p)
         return true;
     }
     const struct range *r = ex.ranges > 0 ? range_of(p) : NULL;
-    return r != NULL && r->writer == -1;
+    if (r != NULL && r->writer == DEAD) {
+        ex_fail("access to memory that was given back");
+    }
+    return r != NULL && r->writer == IGNORED;
 }
 
 static bool own_cell(const void *p)
@@ -154,7 +162,11 @@ static bool newest_only(const struct thread *t)
 
 static void see(struct thread *t, struct location *l, unsigned i, enum ex_order order)
 {
-    t->now.at[location_index(l)] = (uint8_t)i;
+    unsigned at = location_index(l);
+    t->now.at[at] = (uint8_t)i;
+    if (order == EX_seq_cst && ex.seq_cst.at[at] < i) {
+        ex.seq_cst.at[at] = (uint8_t)i;
+    }
     ex.stale += i < l->count - 1;
     if (order_acquires(order)) {
         join(&t->now, &l->message[i]->view);
@@ -172,6 +184,9 @@ static void append(struct location *l, void *p, size_t size, uint64_t v, enum ex
     t->now.at[location_index(l)] = (uint8_t)(l->count - 1);
     m->view = order_releases(order) ? t->now : t->released;
     m->view.at[location_index(l)] = (uint8_t)(l->count - 1);
+    if (order == EX_seq_cst) {
+        ex.seq_cst.at[location_index(l)] = (uint8_t)(l->count - 1);
+    }
     if (base != NULL) {
         join(&m->view, &base->view);
     }
@@ -210,6 +225,9 @@ uint64_t ex_load(const void *p, size_t size, enum ex_order order)
     struct location *l = location_of(p, size);
     unsigned newest = l->count - 1;
     unsigned oldest = newest_only(t) ? newest : t->now.at[location_index(l)];
+    if (order == EX_seq_cst && oldest < ex.seq_cst.at[location_index(l)]) {
+        oldest = ex.seq_cst.at[location_index(l)];
+    }
     unsigned i = newest - ex_choose(newest - oldest + 1);
     see(t, l, i, order);
     ex_record(order_acquires(order) ? "load acq" : "load", l, l->message[i]->value, i);

@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "sched/current.h"
 #include "sched/finish.h"
+#include "sched/hop.h"
 #include "sched/park.h"
 #include "sched/runtime.h"
 #include "sched/spawn.h"
@@ -193,15 +194,7 @@ static uint32_t take_local(struct cos_exec *e)
 static struct cos_fiber *resolve(struct cos_exec *e, struct cos_task *t)
 {
     if (COS_UNLIKELY(t->kind == COS_TASK_HOP)) {
-        uint64_t ticket = cos_atomic_load(&t->ticket, relaxed);
-        uint8_t to = t->affinity;
-        struct cos_task *traveler = cos_task_at((uint32_t)(ticket >> 32));
-        cos_task_free(&e->tasks, t);
-        if (cos_wait_claim(&traveler->wait, (uint32_t)ticket, COS_ARRIVED) != COS_CLAIM_SUBMIT) {
-            return NULL;
-        }
-        traveler->fiber->affinity = to;
-        return traveler->fiber;
+        return cos_hop_arrive(e, t);
     }
     if (t->fiber != NULL) {
         return t->fiber;

@@ -81,3 +81,16 @@ int cos_hop_until(cosched_affinity to, int64_t deadline)
     }
     return cause == COS_ARRIVED ? 0 : cos_cause_error(cause);
 }
+
+struct cos_fiber *cos_hop_arrive(struct cos_exec *e, struct cos_task *block)
+{
+    uint64_t ticket = cos_atomic_load(&block->ticket, relaxed); /* ours since it was queued */
+    uint8_t to = block->affinity;
+    struct cos_task *traveler = cos_task_at((uint32_t)(ticket >> 32));
+    cos_task_free(&e->tasks, block);
+    if (cos_wait_claim(&traveler->wait, (uint32_t)ticket, COS_ARRIVED) != COS_CLAIM_SUBMIT) {
+        return NULL;
+    }
+    traveler->fiber->affinity = to;
+    return traveler->fiber;
+}

@@ -12,4 +12,8 @@ void cos_hop(cosched_affinity to);
 /* The outbound half of a call: 0 when it has arrived; -ETIMEDOUT, -ECANCELED when the hop was withdrawn: it is where it was;
  * -ENOMEM. */
 int cos_hop_until(cosched_affinity to, int64_t deadline);
+
+/* Where the block of an outbound call comes out of a queue: gives it back and claims the wait that it names. The fiber, which
+ * belongs here now and must be run; NULL: the hop had been withdrawn. */
+struct cos_fiber *cos_hop_arrive(struct cos_exec *e, struct cos_task *block);
 #endif

@@ -2,19 +2,28 @@
  * tested by its own. */
 #ifndef COS_TESTS_EXPLORE_ARCH_LOCK_H
 #define COS_TESTS_EXPLORE_ARCH_LOCK_H
+#include "base/atomic.h"
 #include "explore.h"
 
+enum cos_lock_state { COS_LOCK_FREE = 0, COS_LOCK_HELD = 1 };
+
 struct cos_lock {
-    uint32_t word;
+    COS_ATOMIC(uint32_t) word; /* only where somebody looks at it from outside: EX_LOCK_WORD */
 };
 
 static inline void cos_lock_acquire(struct cos_lock *lock)
 {
     ex_lock_acquire(lock);
+#if defined(EX_LOCK_WORD)
+    (void)cos_atomic_exchange(&lock->word, COS_LOCK_HELD, acquire);
+#endif
 }
 
 static inline void cos_lock_release(struct cos_lock *lock)
 {
+#if defined(EX_LOCK_WORD)
+    (void)cos_atomic_exchange(&lock->word, COS_LOCK_FREE, release);
+#endif
     ex_lock_release(lock);
 }
 #endif
