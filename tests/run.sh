@@ -196,6 +196,7 @@ else
     stage tsan build_and_test tsan
 fi
 if [ "$depth" = full ]; then
+    stage asan-clang build_and_test asan-clang -L 'unit|stress|example'
     stage valgrind check_valgrind
     stage coverage sh tests/support/coverage.sh "$build/coverage"
     stage aarch64 build_and_test aarch64

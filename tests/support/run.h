@@ -54,7 +54,7 @@ static inline void run_expect_eq(int64_t a, int64_t b, const char *text, const c
     }
 }
 
-static const int run_workers[] = {0, 1, 2, 4, 8};
+static int run_workers[] = {0, 1, 2, 4, 8}; /* COSCHED_WORKERS: one round, with so many */
 
 enum { RUN_WORKERS = sizeof run_workers / sizeof run_workers[0] };
 
@@ -118,6 +118,11 @@ static inline int run_suite(const char *name, const struct run_test *tests, size
     /* One scenario by name, and one of its rounds: for a debugger, and for the mutants. */
     const char *only = getenv("COSCHED_TEST");
     const char *round = getenv("COSCHED_ROUND");
+    const char *workers = getenv("COSCHED_WORKERS");
+    if (workers != NULL) {
+        run_workers[0] = atoi(workers);
+        round = "0";
+    }
     for (size_t i = 0; i < count; i++) {
         if (only == NULL || strcmp(only, tests[i].test->name) == 0) {
             int first = round != NULL ? atoi(round) : 0;
