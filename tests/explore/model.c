@@ -210,13 +210,20 @@ int64_t cos_fiber_run(struct cos_fiber *f, cosched_fn fn, void *arg)
     return fn(arg);
 }
 
-int64_t cos_fiber_call(struct cos_fiber *f, struct cos_task *task, cosched_fn fn, void *arg,
-                       int *error)
+/* No program calls or tails. */
+int64_t cos_fiber_call_on_segment(struct cos_fiber *f, cosched_fn fn, void *arg, int *error)
 {
     (void)f;
-    (void)task;
+    (void)fn;
+    (void)arg;
     (void)error;
-    return fn(arg);
+    abort();
+}
+
+int64_t cos_fiber_tails(struct cos_fiber *f)
+{
+    (void)f;
+    abort();
 }
 
 int64_t cos_clock_now(void)

@@ -9,7 +9,8 @@ work=$2
 cc=${3:-cc}
 only=${4:-}
 
-cflags=(-std=c11 -O1 -D_GNU_SOURCE -DCOS_EXPLORE -DCOS_DEBUG=1 -w -U_FORTIFY_SOURCE)
+cflags=(-std=c11 -O1 -D_GNU_SOURCE -DCOS_EXPLORE -DCOS_DEBUG=1 -w -U_FORTIFY_SOURCE
+    -ffunction-sections -Wl,--gc-sections)
 rm -rf "$work"
 mkdir -p "$work/pristine/lib" "$work/pristine/tests"
 cp -r "$root/lib/src" "$root/lib/include" "$work/pristine/lib/"
