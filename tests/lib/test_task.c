@@ -95,6 +95,39 @@ START_TEST(the_limit_holds_at_its_value_and_one_beyond)
 
 END_TEST
 
+START_TEST(idle_caches_leave_most_of_a_small_limit_to_others)
+{
+    enum { LIMIT = 512 };
+
+    static struct cos_task_cache idle[COSCHED_WORKERS_MAX];
+    struct cos_task *t[LIMIT];
+    int n = 0;
+    begin(LIMIT);
+    for (int i = 0; i < COSCHED_WORKERS_MAX; i++) { /* each has been busy with many, and sleeps now */
+        for (n = 0; n < 100; n++) {
+            t[n] = cos_task_alloc(&idle[i]);
+            EXPECT(t[n] != NULL);
+        }
+        while (n > 0) {
+            cos_task_free(&idle[i], t[--n]);
+        }
+    }
+    while ((t[n] = cos_task_alloc(&cache)) != NULL) {
+        n++;
+    }
+    EXPECT(n >= LIMIT * 3 / 4 && n <= LIMIT);
+    while (n > 0) {
+        cos_task_free(&cache, t[--n]);
+    }
+    cos_task_cache_flush(&cache);
+    for (int i = 0; i < COSCHED_WORKERS_MAX; i++) {
+        cos_task_cache_flush(&idle[i]);
+    }
+    EXPECT_EQ(cos_tasks_in_use(), 0);
+}
+
+END_TEST
+
 START_TEST(handles_that_name_no_block_are_recognised)
 {
     begin(1000);
@@ -147,5 +180,6 @@ RUN_MAIN("task", ONCE(a_freed_block_comes_back_with_another_generation),
          ONCE(a_block_of_the_last_generation_is_retired),
          ONCE(retired_blocks_do_not_count_against_the_limit),
          ONCE(the_limit_holds_at_its_value_and_one_beyond),
+         ONCE(idle_caches_leave_most_of_a_small_limit_to_others),
          ONCE(handles_that_name_no_block_are_recognised),
          ONCE(threads_that_churn_never_share_a_block))

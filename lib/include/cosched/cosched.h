@@ -81,8 +81,8 @@ typedef struct {
     int32_t workers; /* threads, 0 … 64; -1: effective CPUs - 1, at least 1; 0: WORKER tasks run on MAIN */
     uint32_t blocking_max; /* threads for cosched_blocking, and the most for any other class; 0: 64 */
     size_t stack_size;     /* bytes a task may use of its stack; 0: what fits into 64 KiB */
-    uint32_t tasks_max;    /* 0: 4 Mi; beyond it spawn answers -EAGAIN */
-    uint32_t flags;        /* COSCHED_REPORT_OVERFLOW */
+    uint32_t tasks_max; /* 0: 4 Mi; beyond it spawn answers -EAGAIN. Threads keep up to a quarter of these at hand */
+    uint32_t flags; /* COSCHED_REPORT_OVERFLOW */
 } cosched_config;
 
 struct uv_loop_s;

@@ -12,9 +12,8 @@
 #include "arch/lock.h"
 #include "queue/wait.h"
 
-#define CAPACITY (UINT32_C(1) << 22) /* 4 Mi, and index 0 is nobody */
-#define BATCH_MAX \
-    64U /* blocks moved between a cache and the depot at a time; a cache holds four of them at most */
+#define CAPACITY  (UINT32_C(1) << 22) /* 4 Mi, and index 0 is nobody */
+#define CACHE_MAX 256U /* blocks that an executor keeps at hand, with a large limit */
 
 struct cos_task *cos_task_blocks;
 
@@ -22,11 +21,11 @@ static struct {
     struct cos_lock lock; /* guards the rest */
     uint32_t used;        /* blocks ever handed out: 1 … used */
     uint32_t limit;
-    uint32_t batch; /* small limits are not hoarded in caches */
     uint32_t free_head, free_count;
     uint32_t retired;
 } slab;
 
+uint32_t cos_tasks_cache_max = CACHE_MAX;
 COS_ATOMIC(uint32_t) cos_tasks_used;
 
 int cos_tasks_reserve(void)
@@ -42,7 +41,6 @@ int cos_tasks_reserve(void)
     }
     cos_task_blocks = p;
     slab.limit = CAPACITY;
-    slab.batch = BATCH_MAX;
     return 0;
 }
 
@@ -55,8 +53,8 @@ void cos_tasks_limit(uint32_t tasks_max)
 {
     cos_lock_acquire(&slab.lock);
     slab.limit = tasks_max < CAPACITY ? tasks_max : CAPACITY;
-    uint32_t share = slab.limit / 128;
-    slab.batch = share == 0 ? 1 : share < BATCH_MAX ? share : BATCH_MAX;
+    uint32_t share = slab.limit / (4 * (COSCHED_WORKERS_MAX + 1));
+    cos_tasks_cache_max = share < CACHE_MAX ? share : CACHE_MAX;
     cos_lock_release(&slab.lock);
 }
 
@@ -122,14 +120,15 @@ static uint32_t cache_pop(struct cos_task_cache *c)
 
 static void refill(struct cos_task_cache *c)
 {
+    uint32_t index;
     cos_lock_acquire(&slab.lock);
-    for (unsigned i = 0; i < slab.batch; i++) {
-        uint32_t index = depot_take();
+    do {
+        index = depot_take();
         if (index == 0) {
             break;
         }
         cache_push(c, index);
-    }
+    } while (c->count < cos_tasks_cache_max / 4);
     cos_lock_release(&slab.lock);
 }
 
@@ -195,8 +194,8 @@ void cos_task_recycle_slow(struct cos_task_cache *cache, struct cos_task *t)
         return;
     }
     cache_push(cache, t->index);
-    if (cache->count > COS_TASK_CACHE_MAX) {
-        drain(cache, 2 * BATCH_MAX);
+    if (cache->count > cos_tasks_cache_max) {
+        drain(cache, cos_tasks_cache_max / 2);
     }
 }
 

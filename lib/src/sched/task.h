@@ -117,6 +117,9 @@ void cos_tasks_limit(uint32_t tasks_max);
 uint64_t cos_tasks_in_use(void);
 
 extern struct cos_task *cos_task_blocks; /* const after cos_tasks_reserve */
+/* Blocks that an executor keeps at hand; then half of them go to the depot. Const while a runtime lives. All executors together
+ * keep a quarter of the limit at most: idle ones give nothing back, and what they keep is what a busy one cannot have. */
+extern uint32_t cos_tasks_cache_max;
 extern COS_ATOMIC(uint32_t)
     cos_tasks_used; /* the highest index ever handed out: release after its block is made */
 
@@ -166,8 +169,6 @@ static inline uint64_t cos_join(uint32_t generation, uint32_t who)
     return (uint64_t)generation << 32 | who;
 }
 
-#define COS_TASK_CACHE_MAX 256U /* blocks; then half of them go to the depot */
-
 static inline void cos_task_recycle(struct cos_task_cache *cache, struct cos_task *t)
 {
     cos_fence_light();
@@ -175,7 +176,7 @@ static inline void cos_task_recycle(struct cos_task_cache *cache, struct cos_tas
     /* acquire: pairs with the release in cos_lock_release; what a canceler that has just left read is read. */
     if (COS_UNLIKELY(cos_atomic_load(&t->scope.lock.word, acquire) != COS_LOCK_FREE ||
                      cos_join_who(j) != COS_JOIN_NONE || cos_join_generation(j) == UINT32_MAX ||
-                     cache == NULL || cache->count >= COS_TASK_CACHE_MAX)) {
+                     cache == NULL || cache->count >= cos_tasks_cache_max)) {
         cos_task_recycle_slow(cache, t);
         return;
     }
