@@ -20,6 +20,7 @@ int cos_exec_init(struct cos_exec *e, struct cosched_runtime *rt, enum cos_exec_
     e->rt = rt;
     e->rng = UINT64_C(0x9E3779B97F4A7C15) * (id + 1);
     e->watching = INT64_MAX;
+    e->allowance = e->budget = COS_EXEC_BUDGET;
     cos_inbox_init(&e->inbox);
     cos_timers_init(&e->timers, cos_clock_now());
     cos_stack_cache_init(&e->stacks);
@@ -253,6 +254,18 @@ bool cos_exec_next_on(struct cos_exec *e, struct cos_fiber *f)
     f->affinity = t->affinity;
     f->pinned = false;
     return true;
+}
+
+/* Down at once and up twofold at most: one short slice among long ones says little. */
+void cos_exec_turn_took(struct cos_exec *e, int64_t ns, int64_t turn_ns)
+{
+    int64_t slices = (int64_t)e->allowance - (int64_t)e->budget;
+    if (slices > 0) {
+        int64_t fit = ns > 0 ? turn_ns * slices / ns : COS_EXEC_BUDGET;
+        int64_t most = 2 * (int64_t)e->allowance;
+        most = most < COS_EXEC_BUDGET ? most : COS_EXEC_BUDGET;
+        e->allowance = fit < 1 ? 1 : (uint32_t)(fit < most ? fit : most);
+    }
 }
 
 void cos_exec_run(struct cos_exec *e, uint32_t index)

@@ -43,7 +43,8 @@ struct cos_exec {
     struct cosched_runtime *rt; /* const */
     struct cos_fiber *running;  /* owner thread; NULL in the loop */
     uint32_t next; /* a waiter just woken by an ending task: runs next. Owner; 0 outside of that moment */
-    uint32_t budget; /* slices left before the loop has its turn */
+    uint32_t budget;    /* slices left before the loop has its turn */
+    uint32_t allowance; /* MAIN and workers: what the next turn's budget is */
     struct cos_context loop;
     struct cos_fpenv fpenv; /* the thread's own, while a task with COSCHED_FPENV runs */
     struct cos_task_cache tasks;
@@ -77,6 +78,10 @@ void cos_submit(struct cos_exec *e, struct cos_task *t);
 void cos_resubmit(struct cos_exec *e, struct cos_task *t);
 /* The same for the waiter that an ending task wakes: it may run next on this executor. */
 void cos_submit_next(struct cos_exec *e, struct cos_task *t);
+
+/* After a turn that took ns: how many slices the next one may have, so that it takes turn_ns at most if they are like these. A
+ * fiber that leaves hands over to the next without a look at the clock, so this is what bounds a turn of long slices. */
+void cos_exec_turn_took(struct cos_exec *e, int64_t ns, int64_t turn_ns);
 
 /* Runs t and what follows it directly, until the budget is spent or nothing is ready. From the loop. */
 void cos_exec_run(struct cos_exec *e, uint32_t index);

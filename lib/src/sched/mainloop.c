@@ -84,7 +84,8 @@ bool cos_mainloop_pump(struct cosched_runtime *rt, int64_t budget_ns)
     int64_t start = cos_clock_now();
     int64_t now = start;
     do {
-        e->budget = COS_EXEC_BUDGET;
+        int64_t before = now;
+        e->budget = e->allowance;
         cos_exec_drain_inbox(e);
         cos_timers_fire(&e->timers, now);
         uint32_t index = cos_deque_take_top_owner(&e->deque);
@@ -94,6 +95,7 @@ bool cos_mainloop_pump(struct cosched_runtime *rt, int64_t budget_ns)
         e->budget--;
         cos_exec_run(e, index);
         now = cos_clock_now();
+        cos_exec_turn_took(e, now - before, TURN_NS);
     } while (now - start < budget_ns);
     cos_atomic_store(&e->count.busy_ns,
                      cos_atomic_load(&e->count.busy_ns, relaxed) + (uint64_t)(now - start), relaxed);

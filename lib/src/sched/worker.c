@@ -8,6 +8,7 @@
 #include "sched/trim.h"
 
 #define STEAL_BATCH 32U
+#define TURN_NS     COS_NS_PER_MS /* between two looks at timers and injector: a timer's resolution */
 
 static uint32_t steal_from(struct cos_exec *e, struct cos_exec *victim)
 {
@@ -187,9 +188,10 @@ void *cos_worker_main(void *arg)
     e->awake_since = cos_clock_now();
     while (!quitting(e->rt)) {
         int64_t now = cos_clock_now();
+        cos_exec_turn_took(e, now - e->awake_since, TURN_NS);
         count_busy(e, now);
         cos_timers_fire(&e->timers, now);
-        e->budget = COS_EXEC_BUDGET;
+        e->budget = e->allowance;
         uint32_t index = find_work(e);
         if (index != 0) {
             e->budget--;

@@ -6,7 +6,7 @@ function(cosched_promise name)
                  INCLUDES ${PROJECT_SOURCE_DIR}/lib/src)
 endfunction()
 foreach(theme results nesting transfer handles zero_workers host_loop post later tokens errors shutdown scopes groups
-              channels locks descriptors outside)
+              channels locks descriptors outside fairness)
     cosched_promise(promise_${theme})
 endforeach()
 cosched_promise(pathology)
