@@ -148,6 +148,13 @@ show_timing()
     ctest --preset gcc --test-dir "$build/gcc" -L timing --no-tests=ignore || echo "timing: not all of it ended well"
 }
 
+# Ten million awaits, and LeakSanitizer at the end of each process.
+check_leaks()
+{
+    COSCHED_FULL=1 COSCHED_TEST=ten_million_awaits_leave_nothing CK_TIMEOUT_MULTIPLIER=5 \
+        "$build/asan/tests/lib/promise_handles"
+}
+
 # The last ctest sees the main build and, as tests, every stage before it.
 write_final()
 {
@@ -199,6 +206,7 @@ if [ "$depth" = full ]; then
     stage asan-clang build_and_test asan-clang -L 'unit|stress|example'
     stage valgrind check_valgrind
     stage coverage sh tests/support/coverage.sh "$build/coverage"
+    stage leaks check_leaks
     stage aarch64 build_and_test aarch64
     stage timing show_timing
 fi

@@ -100,7 +100,7 @@ START_TEST(idle_caches_leave_most_of_a_small_limit_to_others)
     enum { LIMIT = 512 };
 
     static struct cos_task_cache idle[COSCHED_WORKERS_MAX];
-    struct cos_task *t[LIMIT];
+    struct cos_task *t[LIMIT + 1];
     int n = 0;
     begin(LIMIT);
     for (int i = 0; i < COSCHED_WORKERS_MAX; i++) { /* each has been busy with many, and sleeps now */

@@ -16,6 +16,9 @@ foreach(name promise_transfer promise_handles promise_tokens promise_channels pr
     set_tests_properties(${name}_in_full PROPERTIES LABELS "conformance;nightly" TIMEOUT 3600 ENVIRONMENT COSCHED_FULL=1)
 endforeach()
 
+add_test(NAME conformance_table COMMAND sh ${CONFORMANCE}/table.sh ${CONFORMANCE})
+set_tests_properties(conformance_table PROPERTIES LABELS lint)
+
 # Depth depends on the size of frames, so these are built twice (sched.cmake).
 set_property(TEST test_depth_o0 test_depth_o2 APPEND PROPERTY LABELS conformance)
 
