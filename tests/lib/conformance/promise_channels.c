@@ -158,7 +158,7 @@ static void hold_market(struct market *m, uint64_t *rng)
 PROMISE(between_main_and_worker_nothing_is_lost_or_doubled_by_cancels)
 {
     uint64_t rng = promise_seed;
-    for (int round = 0; round < promise_size(12, 200); round++) {
+    for (int round = 0; round < promise_size(12, 3000); round++) {
         struct market *m = calloc(1, sizeof *m);
         int64_t v;
         EXPECT(m != NULL);

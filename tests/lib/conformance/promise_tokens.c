@@ -146,7 +146,7 @@ static void storm(uint64_t *rng, bool every)
 PROMISE(in_a_storm_of_cancels_each_is_stopped_once_or_has_run)
 {
     uint64_t rng = promise_seed;
-    for (int round = 0; round < 2 * promise_size(2, 50); round++) {
+    for (int round = 0; round < 2 * promise_size(2, 1000); round++) {
         storm(&rng, round % 2 != 0);
     }
 }
