@@ -82,7 +82,7 @@ PROMISE(a_hundred_million_tails_inside_one_stack)
         struct tail s = {.left = n, .lowest = UINTPTR_MAX};
         EXPECT_EQ(run_join(run_spawn(tail_step, &s, (cosched_affinity)place)), 1234);
         EXPECT_EQ(s.done, n);
-        EXPECT_EQ(s.highest, s.lowest);
+        EXPECT(s.highest - s.lowest < 1024); /* the first is called from elsewhere */
     }
     EXPECT_EQ(run_stats().calls_stack_grown, 0);
     EXPECT(run_stats().stacks_in_use <= 2);
