@@ -8,6 +8,9 @@
 /* This virtual thread computes for so long: its executor is busy, the others go on. */
 void sim_busy(int64_t ns);
 
+/* For loops that wait in place: a few microseconds. Outside a run: nothing. */
+void sim_pause(void);
+
 /* Random numbers of this run, from its seed; below(n): 0 … n - 1. */
 uint64_t sim_random(void);
 uint64_t sim_below(uint64_t n);

@@ -1,0 +1,228 @@
+/* Spawn, await, call and hop under every schedule: trees, chains, sleepers that must be woken, threads from outside. Small, so
+ * that thousands of schedules of each can be run. */
+#include "run.h"
+
+/* --- trees ------------------------------------------------------------------------------------------------ */
+
+enum { FAN = 2 };
+
+static cosched_affinity side(uint64_t n)
+{
+    return n % 2 == 0 ? COSCHED_MAIN : COSCHED_WORKER;
+}
+
+/* How many nodes there are in a tree of that depth. (By value: a cancelled parent ends before its children start.) */
+static int64_t grow(void *arg)
+{
+    intptr_t depth = (intptr_t)arg;
+    int64_t sum = 1;
+    cosched_task kids[FAN];
+    for (int i = 0; depth > 0 && i < FAN; i++) {
+        kids[i] = run_spawn(grow, (void *)(depth - 1), side(sim_below(2)));
+    }
+    if (sim_below(3) == 0) {
+        cosched_yield();
+    }
+    uint64_t last = sim_below(FAN); /* from either end */
+    for (uint64_t i = 0; depth > 0 && i < FAN; i++) {
+        int64_t result = 0;
+        int rc = cosched_await(&kids[(last + 1 + i) % FAN], &result, COSCHED_NEVER);
+        sum += rc == 0 ? result : 0;
+    }
+    return sum;
+}
+
+SCENARIO(trees_on_both_sides_are_counted_exactly)
+{
+    EXPECT_EQ(run_join(run_spawn(grow, (void *)3, COSCHED_WORKER)), 15);
+}
+
+static int64_t leave_kids(void *arg)
+{
+    for (int i = 0; i < 3; i++) {
+        (void)run_spawn(i == 1 ? run_until_canceled : grow, (void *)1, side(sim_below(2)));
+    }
+    return run_return(arg);
+}
+
+SCENARIO(children_that_nobody_awaits_are_cancelled_and_joined)
+{
+    EXPECT_EQ(run_join(run_spawn(leave_kids, (void *)7, COSCHED_WORKER)), 7);
+    EXPECT_EQ(run_join(run_spawn(leave_kids, (void *)8, COSCHED_MAIN)), 8);
+    EXPECT_EQ(run_stats().tasks_live, 1);
+}
+
+static int64_t await_what_is_given(void *arg)
+{
+    cosched_task t = *(cosched_task *)arg;
+    int64_t result = 0;
+    int rc = cosched_await(&t, &result, COSCHED_NEVER);
+    EXPECT(rc == 0 || rc == -EBUSY || rc == -ESTALE);
+    return rc == 0 ? result : rc;
+}
+
+/* Two tasks and its parent's return want the same child: at most one of them has its result. */
+SCENARIO(one_of_two_awaiters_has_the_result)
+{
+    cosched_task t = run_spawn(run_return, (void *)5, COSCHED_WORKER);
+    cosched_task a = run_spawn(await_what_is_given, &t, COSCHED_WORKER);
+    cosched_task b = run_spawn(await_what_is_given, &t, COSCHED_MAIN);
+    int64_t x = run_join(a), y = run_join(b);
+    EXPECT((x == 5) != (y == 5));
+    EXPECT(x == 5 || x == -EBUSY || x == -ESTALE);
+    EXPECT(y == 5 || y == -EBUSY || y == -ESTALE);
+}
+
+static int64_t detach_it(void *arg)
+{
+    cosched_detach(arg);
+    return 0;
+}
+
+SCENARIO(detach_and_await_of_one_handle)
+{
+    cosched_task t = run_spawn(run_return, (void *)5, side(sim_below(2)));
+    cosched_task copy = t;
+    cosched_task d = run_spawn(detach_it, &copy, COSCHED_WORKER);
+    int64_t result = -1;
+    int rc = cosched_await(&t, &result, COSCHED_NEVER);
+    /* -EBUSY: just while the other one consumes it */
+    EXPECT(rc == 0 ? result == 5 : rc == -ESTALE || rc == -EBUSY);
+    EXPECT_EQ(run_join(d), 0);
+}
+
+/* --- calls and hops ------------------------------------------------------------------------------------- */
+
+static int64_t back_and_forth(void *arg)
+{
+    intptr_t depth = (intptr_t)arg;
+    cosched_affinity here = depth % 2 == 0 ? COSCHED_MAIN : COSCHED_WORKER;
+    EXPECT_EQ(cosched_where(), here);
+    if (depth == 0) {
+        return 0;
+    }
+    int64_t result = -1;
+    EXPECT_EQ(cosched_call(&result, side((uint64_t)depth - 1), back_and_forth, (void *)(depth - 1),
+                           COSCHED_NEVER),
+              0);
+    EXPECT_EQ(cosched_where(), here);
+    return result + 1;
+}
+
+SCENARIO(calls_alternate_between_the_sides)
+{
+    int64_t result = -1;
+    cosched_task t = run_spawn(back_and_forth, (void *)6, COSCHED_MAIN);
+    EXPECT_EQ(cosched_call(&result, COSCHED_WORKER, back_and_forth, (void *)7, COSCHED_NEVER), 0);
+    EXPECT_EQ(result, 7);
+    EXPECT_EQ(run_join(t), 6);
+}
+
+static int64_t hop_about(void *arg)
+{
+    for (int i = 0; i < 4; i++) {
+        cosched_affinity to = side(sim_below(2));
+        cosched_hop(to);
+        EXPECT_EQ(cosched_where(), to);
+    }
+    return run_return(arg);
+}
+
+SCENARIO(tasks_that_hop_arrive)
+{
+    cosched_task t[4];
+    for (intptr_t i = 0; i < 4; i++) {
+        t[i] = run_spawn(hop_about, (void *)i, side((uint64_t)i));
+    }
+    for (int i = 0; i < 4; i++) {
+        EXPECT_EQ(run_join(t[i]), i);
+    }
+}
+
+/* --- sleepers ------------------------------------------------------------------------------------------- */
+
+/* Everybody is asleep each time something comes in: whoever is not woken shows as a deadlock. */
+static int64_t one_after_the_other(void *arg)
+{
+    (void)arg;
+    for (int i = 0; i < 3; i++) {
+        sim_busy((int64_t)sim_below(60000));
+        EXPECT_EQ(run_join(run_spawn(run_return, (void *)1, side(sim_below(2)))), 1);
+    }
+    return 0;
+}
+
+SCENARIO(idle_executors_are_woken)
+{
+    EXPECT_EQ(run_join(run_spawn(one_after_the_other, NULL, COSCHED_MAIN)), 0);
+    EXPECT_EQ(run_join(run_spawn(one_after_the_other, NULL, COSCHED_WORKER)), 0);
+}
+
+static int64_t set_it(void *arg)
+{
+    cosched_event_set(arg);
+    return 0;
+}
+
+static int64_t wait_for_it(void *arg)
+{
+    return cosched_event_wait(arg, COSCHED_NEVER);
+}
+
+SCENARIO(an_event_is_never_missed)
+{
+    for (int i = 0; i < 4; i++) {
+        cosched_event e;
+        cosched_event_init(&e);
+        cosched_task s = run_spawn(set_it, &e, side(sim_below(2)));
+        cosched_task w = run_spawn(wait_for_it, &e, side(sim_below(2)));
+        EXPECT_EQ(run_join(w), 0);
+        EXPECT_EQ(run_join(s), 0);
+    }
+}
+
+struct outsider {
+    cosched_runtime *rt;
+    atomic_int ran;
+};
+
+static int64_t count_one(void *arg)
+{
+    atomic_fetch_add(&((struct outsider *)arg)->ran, 1);
+    return 0;
+}
+
+static void *from_outside(void *arg)
+{
+    struct outsider *o = arg;
+    for (int i = 0; i < 3; i++) {
+        EXPECT_EQ(cosched_runtime_post(o->rt, side(sim_below(2)), count_one, arg, 0), 0);
+        int64_t result = -1;
+        EXPECT_EQ(cosched_runtime_call(o->rt, side(sim_below(2)), run_return, (void *)9, &result), 0);
+        EXPECT_EQ(result, 9);
+    }
+    return NULL;
+}
+
+SCENARIO(foreign_threads_reach_sleeping_executors)
+{
+    struct outsider o = {.rt = cosched_runtime_self()};
+    pthread_t threads[2];
+    for (int i = 0; i < 2; i++) {
+        EXPECT_EQ(pthread_create(&threads[i], NULL, from_outside, &o), 0);
+    }
+    while (atomic_load(&o.ran) < 6) {
+        EXPECT_EQ(cosched_sleep_until(cosched_in_ms(1)), 0);
+    }
+    for (int i = 0; i < 2; i++) {
+        EXPECT_EQ(cosched_blocking(NULL, (cosched_fn)run_return, NULL), 0);
+        EXPECT_EQ(pthread_join(threads[i], NULL), 0);
+    }
+}
+
+RUN_MAIN("tree", EACH(trees_on_both_sides_are_counted_exactly),
+         EACH(children_that_nobody_awaits_are_cancelled_and_joined),
+         EACH(one_of_two_awaiters_has_the_result), EACH(detach_and_await_of_one_handle),
+         EACH(calls_alternate_between_the_sides), EACH(tasks_that_hop_arrive),
+         EACH(idle_executors_are_woken), EACH(an_event_is_never_missed),
+         EACH(foreign_threads_reach_sleeping_executors))
