@@ -126,6 +126,7 @@ void sim_fail(const char *format, ...)
         sim_outcome->steps = sim.steps;
         sim_outcome->hash = sim.hash;
         sim_picture(sim_outcome->picture, sizeof sim_outcome->picture);
+        sim_trace_end();
     }
     _exit(1);
 }

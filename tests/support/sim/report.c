@@ -116,7 +116,7 @@ static void shrink(struct shrinker *s)
     }
 }
 
-void sim_report(const struct sim_case *c, const struct sim_plan *plan)
+uint32_t sim_report(const struct sim_case *c, const struct sim_plan *plan)
 {
     static const char *const names[] = {"straight", "walk", "pct", "replay"};
     struct sim_outcome *o = sim_outcome;
@@ -145,4 +145,5 @@ void sim_report(const struct sim_case *c, const struct sim_plan *plan)
     printf("%s", o->picture);
     free(s.best);
     free(s.attempt);
+    return s.plan.turns;
 }

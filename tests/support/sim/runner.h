@@ -20,8 +20,9 @@ bool sim_run_child(const struct sim_case *c, const struct sim_plan *plan, bool s
 int sim_run_cases(const struct sim_case *cases, int n);
 extern struct sim_figures sim_figures;
 
-/* report.c: shrinks the schedule of a failed run and prints it, with the string that replays it. */
-void sim_report(const struct sim_case *c, const struct sim_plan *plan);
+/* report.c: shrinks the schedule of a failed run and prints it, with the string that replays it. Returns how
+ * many turns are needed. */
+uint32_t sim_report(const struct sim_case *c, const struct sim_plan *plan);
 /* The plan of a replay string for this case; false: it is of another case, or malformed. turns: room for `max`. */
 bool sim_parse_replay(const char *text, const struct sim_case *c, struct sim_plan *plan,
                       struct sim_turn *turns, uint32_t max);
