@@ -213,6 +213,9 @@ int sim_run_cases(const struct sim_case *cases, int n)
         sim_figures.cases++;
         sim_figures.failed += passed ? 0 : 1;
         fflush(stdout);
+        if (!passed && getenv("COSCHED_SIM_FIRST") != NULL) {
+            break;
+        }
     }
     struct sim_figures *f = &sim_figures;
     printf("FIGURES sim %s: %" PRIu64 " cases, %" PRIu64 " failed, %" PRIu64 " runs, %" PRIu64

@@ -1,0 +1,130 @@
+#!/bin/bash
+# Seeds one fault at a time into a copy of the production sources and runs the simulator's scenarios on it: each must be
+# found, and found again by the seed that is printed. A fault that survives, no longer applies or does not compile fails the
+# run.
+#
+#     mutants.sh SOURCE_ROOT WORK_DIR ARCHIVE [CC] [ONLY]     ARCHIVE: libcosched_sim.a; ONLY: part of a mutant's name
+set -u
+root=$1
+work=$2
+archive=$3
+cc=${4:-cc}
+only=${5:-}
+seeds=${COSCHED_SIM_SEEDS:-400}
+
+sim=$root/tests/support/sim
+cflags=(-std=c11 -O1 -g -D_GNU_SOURCE -DCOS_DEBUG=1 -w -U_FORTIFY_SOURCE -include "$sim/sim_rename.h"
+    -I"$sim" -I"$root/tests/support")
+rm -rf "$work"
+mkdir -p "$work/lib"
+echo 'extern const char sim_skip[]; const char sim_skip[] = "";' >"$work/skip.c"
+"$cc" "${cflags[@]}" -c "$work/skip.c" -o "$work/skip.o" || exit 1
+
+program() { # SCENARIOS: tests/sim/sim_SCENARIOS.c, compiled once
+    [[ -f $work/sim_$1.o ]] || "$cc" "${cflags[@]}" -I"$root/lib/src" -I"$root/lib/include" \
+        -c "$root/tests/sim/sim_$1.c" -o "$work/sim_$1.o"
+}
+
+killed=0
+total=0
+bad=0
+
+# mutant NAME SCENARIOS FILE PERL [SOURCE…]: PERL edits lib/src/FILE as one string; SOURCEs (FILE itself by default) are compiled
+# against the edited tree and take the place of their like in the archive.
+mutant() {
+    local name=$1 scenarios=$2 file=$3 edit=$4
+    shift 4
+    [[ $name == *"$only"* ]] || return
+    total=$((total + 1))
+    rm -rf "$work/lib/src" "$work"/mutant_*.o
+    cp -r "$root/lib/src" "$work/lib/src"
+    perl -0pi -e "$edit" "$work/lib/src/$file"
+    if cmp -s "$work/lib/src/$file" "$root/lib/src/$file"; then
+        echo "DOES NOT APPLY  $name"
+        bad=$((bad + 1))
+        return
+    fi
+    local sources=("$@") objects=() source
+    [[ ${#sources[@]} -gt 0 ]] || sources=("$file")
+    for source in "${sources[@]}"; do
+        local object=$work/mutant_${source//\//_}.o
+        objects+=("$object")
+        "$cc" "${cflags[@]}" -I"$work/lib/src" -I"$root/lib/include" -c "$work/lib/src/$source" -o "$object" || break
+    done
+    if ! program "$scenarios" ||
+        ! "$cc" "$work/sim_$scenarios.o" "$work/skip.o" "${objects[@]}" "$archive" -luv -lpthread -o "$work/mutant.bin"; then
+        echo "DOES NOT BUILD  $name"
+        bad=$((bad + 1))
+        return
+    fi
+    COSCHED_SIM_FIRST=1 COSCHED_SIM_NOSHRINK=1 COSCHED_SIM_LIMIT=2000000 COSCHED_SIM_SEEDS=$seeds \
+        timeout 600 "$work/mutant.bin" >"$work/log" 2>&1
+    local rc=$?
+    if [[ $rc -eq 1 ]] && grep -q 'FAILED with seed' "$work/log" && ! grep -q 'NOT REPLAYED' "$work/log"; then
+        killed=$((killed + 1))
+        echo "killed    $name: $(sed -n 's/.*FIGURES sim [a-z]*: .* failed, \([0-9]*\) runs.*/\1/p' "$work/log") runs; $(grep -m1 'FAILED with seed' "$work/log" | sed 's/: FAILED with/,/' | cut -c1-150)"
+    else
+        echo "SURVIVED  $name (exit $rc): $(tail -1 "$work/log" | cut -c1-150)"
+    fi
+}
+
+# --- waking ---
+mutant "submit: no worker is told" tree sched/exec.c 's/\n    cos_parker_notify\(&rt->parker\);//'
+mutant "submit: MAIN is not rung" tree sched/exec.c 's/        cos_mainloop_ring\(to->rt\);/        (void)0;/'
+mutant "submit: a thread of its own is not woken" stop sched/exec.c 's/cos_own_thread_wake\(to\);/(void)to;/'
+mutant "own thread: flag reset after the look" stop sched/blocking.c \
+    's/    \(void\)cos_atomic_exchange\(&e->bell, 0, seq_cst\);\n    if \(cos_inbox_empty\(&e->inbox\)\) \{/    if (cos_inbox_empty(&e->inbox)) {\n        (void)cos_atomic_exchange(&e->bell, 0, seq_cst);/'
+mutant "worker: no rescan before it sleeps" tree sched/worker.c \
+    's/(cos_parker_prepare\(p, id\);\n    uint32_t index = )scan\(e\);/${1}0;/; s/ \|\| steal_in_sight\(e\)\) \{\n        cos_parker_cancel/) {\n        cos_parker_cancel/'
+mutant "worker: sleeps for its own timers only" time sched/worker.c 's/while \(first < watched\)/while (false)/'
+mutant "timer: armed without a word to the watcher" time sched/park.c 's/\n        cos_worker_watch\(e, deadline\);//'
+mutant "MAIN: no look at the inbox once it is announced" tree sched/mainloop.c \
+    's/more = !cos_inbox_empty\(&rt->main->inbox\);/more = false;/'
+mutant "join: the waiter's name is stored, not exchanged" tree sched/join.c \
+    's/if \(!cos_atomic_cas\(&t->join, &j, cos_join\(generation, base->index\), acq_rel, relaxed\)\) \{/cos_atomic_store(&t->join, cos_join(generation, base->index), release);\n        if (false) {/'
+mutant "event: set by a store" tree sched/event.c \
+    's/uint64_t waiter = cos_atomic_exchange\(word_of\(ev\), SET, acq_rel\);/uint64_t waiter = cos_atomic_load(word_of(ev), acquire);\n    cos_atomic_store(word_of(ev), SET, release);/'
+
+# --- publication and claims ---
+mutant "switch: published before it is saved" tree sched/switch.c \
+    's/(COS_SWITCHES void cos_leave)/static void nothing(struct cos_exec *e, struct cos_fiber *left) { (void)e; (void)left; }\n\n$1/; s/    f->commit = commit;\n/    commit(e, f);\n    f->commit = nothing;\n/'
+mutant "hop: resumed without winning its wait" cancel sched/exec.c \
+    's/if \(cos_wait_claim\((.*?)\) != COS_CLAIM_SUBMIT\) \{\n            return NULL;/if (cos_wait_claim($1) == 99) {\n            return NULL;/'
+mutant "wait: commit by a store" cancel queue/wait.h \
+    's/if \(cos_atomic_cas\(&w->word, &word, cos_wait_word\(seq, COS_WAIT_PARKED, 0\), release, acquire\)\) \{/if (cos_atomic_load(&w->word, acquire) == word) {\n        cos_atomic_store(&w->word, cos_wait_word(seq, COS_WAIT_PARKED, 0), release);/' sched/park.c sched/hop.c
+mutant "wait: every winner submits" tree queue/wait.h \
+    's/return phase == COS_WAIT_PARKING \? COS_CLAIM_COMMIT : COS_CLAIM_SUBMIT;/return COS_CLAIM_SUBMIT;/' sched/park.c sched/join.c sched/exec.c
+mutant "await: claims what has started" tree sync/await.c 's/if \(COS_LIKELY\(t->fiber == NULL\)\) \{/if (true) {/'
+mutant "deque: last entry taken without a contest" tree queue/deque.c \
+    's/if \(!cos_atomic_cas\(&d->top, &t, t \+ 1, relaxed, relaxed\)\) \{\s*v = 0;/cos_atomic_store(&d->top, t + 1, relaxed);\n        {/'
+
+# --- cancellation and the end ---
+mutant "cancel: whatever generation the block is in" cancel sched/spawn.c \
+    's/cos_join_generation\(j\) == task.generation && //'
+mutant "recycle: cancelers are not waited for" cancel sched/task.c 's/\n    wait_for_cancelers\(t\);//'
+mutant "line: served although its wait was over" cancel sync/line.h \
+    's/    if \(!cos_wake\(cell->ticket, COS_WOKEN\)\) \{\n        return false;\n    \}/    cos_wake(cell->ticket, COS_WOKEN);/' sync/channel.c
+mutant "channel: a withdrawn cell stays in line" cancel sync/line.h \
+    's/(waits out whoever serves us \*\/\n)    cos_list_remove\(&cell->link\);/$1    if (cell->state == COS_CELL_SERVED)\n        cos_list_remove(&cell->link);/' sync/channel.c
+mutant "token: fires although it was cancelled" cancel sync/later.c \
+    's/if \(cosched_cancelled\(\) \|\| !move\(l, ARMED, RUNNING\)\) \{/if (!move(l, ARMED, RUNNING) && cosched_cancelled() \&\& false) {/'
+mutant "blocking: taken back while it runs" stop sched/blocking.c \
+    's/bool waiting = !cos_list_empty\(&r->link\);\n    if \(waiting\) \{/bool waiting = true;\n    if (!cos_list_empty(\&r->link)) {/'
+mutant "post: counted after the look at the refusal" stop sched/spawn.c \
+    's/    cos_roots_add\(\n        rt\);[^\n]*\n(.*?)(if \(cos_atomic_load\(&rt->refuse_posts, seq_cst\) != 0\) \{)\n        cos_roots_remove\(rt\);\n(        return -ESHUTDOWN;\n    \}\n)/$1$2\n$3    cos_roots_add(rt);\n/s'
+mutant "stop: the last task does not ring" stop sched/runtime.c \
+    's/        cos_mainloop_ring\(rt\); \/\* its loop may[^\n]*\n//'
+
+# --- time ---
+mutant "wheel: deadlines rounded down" time sched/wheel.c 's/ \+ \(COS_WHEEL_TICK_NS - 1\)| \+ COS_WHEEL_TICK_NS - 1//'
+mutant "interval: from now on, not from t0" time sync/later.c \
+    's/planned = cos_later_next\(planned, l->interval/planned = cos_later_next(cos_clock_now(), l->interval/'
+mutant "interval: skip makes up for what it missed" time sync/later.c \
+    's/case COSCHED_SKIP:\n\s*return cos_clock_add[^;]*;/case COSCHED_SKIP: return next;/'
+mutant "mutex: handed to nobody" sync sync/mutex.c 's/uint32_t word = next == NULL \? self : next->tag;/uint32_t word = next == NULL ? self : 0;/'
+mutant "barrier: opens one too early" sync sync/barrier.c 's/== b->n\b/>= b->n - 1/'
+mutant "select: the other cells stay in line" sync sync/select.c 's/cos_list_remove\(&cells\[i\]\.link\)|cos_list_remove\(&cell->link\)/(void)0/'
+
+echo "FIGURES sim mutants: killed $killed/$total, $seeds seeds a scenario at most"
+rm -rf "$work/lib"
+[[ $killed -eq $total && $bad -eq 0 && $total -gt 0 ]]
