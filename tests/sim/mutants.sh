@@ -77,7 +77,7 @@ mutant "own thread: flag reset after the look" stop sched/blocking.c \
 mutant "worker: no rescan before it sleeps" tree sched/worker.c \
     's/(cos_parker_prepare\(p, id\);\n    uint32_t index = )scan\(e\);/${1}0;/; s/ \|\| steal_in_sight\(e\)\) \{\n        cos_parker_cancel/) {\n        cos_parker_cancel/'
 mutant "worker: sleeps for its own timers only" time sched/worker.c 's/while \(first < watched\)/while (false)/'
-mutant "timer: armed without a word to the watcher" time sched/park.c 's/\n        cos_worker_watch\(e, deadline\);//'
+mutant "timer: armed without a word to the watcher" time sched/spawn.c 's/\n        cos_worker_watch\(at, deadline\);//'
 mutant "MAIN: no look at the inbox once it is announced" tree sched/mainloop.c \
     's/more = !cos_inbox_empty\(&rt->main->inbox\);/more = false;/'
 mutant "join: the waiter's name is stored, not exchanged" tree sched/join.c \
@@ -102,7 +102,7 @@ mutant "deque: last entry taken without a contest" tree queue/deque.c \
 mutant "cancel: whatever generation the block is in" cancel sched/spawn.c \
     's/cos_join_generation\(j\) == task.generation && //'
 mutant "recycle: cancelers are not waited for" cancel sched/task.c 's/\n    wait_for_cancelers\(t\);//'
-mutant "line: served although its wait was over" cancel sync/line.h \
+mutant "line: served although its wait was over" sync sync/line.h \
     's/    if \(!cos_wake\(cell->ticket, COS_WOKEN\)\) \{\n        return false;\n    \}/    cos_wake(cell->ticket, COS_WOKEN);/' sync/channel.c
 mutant "channel: a withdrawn cell stays in line" cancel sync/line.h \
     's/(waits out whoever serves us \*\/\n)    cos_list_remove\(&cell->link\);/$1    if (cell->state == COS_CELL_SERVED)\n        cos_list_remove(&cell->link);/' sync/channel.c
@@ -116,14 +116,14 @@ mutant "stop: the last task does not ring" stop sched/runtime.c \
     's/        cos_mainloop_ring\(rt\); \/\* its loop may[^\n]*\n//'
 
 # --- time ---
-mutant "wheel: deadlines rounded down" time sched/wheel.c 's/ \+ \(COS_WHEEL_TICK_NS - 1\)| \+ COS_WHEEL_TICK_NS - 1//'
+mutant "wheel: deadlines rounded down" time sched/wheel.c 's/ \+ \(ns % COS_WHEEL_TICK_NS != 0\)//'
 mutant "interval: from now on, not from t0" time sync/later.c \
     's/planned = cos_later_next\(planned, l->interval/planned = cos_later_next(cos_clock_now(), l->interval/'
 mutant "interval: skip makes up for what it missed" time sync/later.c \
     's/case COSCHED_SKIP:\n\s*return cos_clock_add[^;]*;/case COSCHED_SKIP: return next;/'
 mutant "mutex: handed to nobody" sync sync/mutex.c 's/uint32_t word = next == NULL \? self : next->tag;/uint32_t word = next == NULL ? self : 0;/'
-mutant "barrier: opens one too early" sync sync/barrier.c 's/== b->n\b/>= b->n - 1/'
-mutant "select: the other cells stay in line" sync sync/select.c 's/cos_list_remove\(&cells\[i\]\.link\)|cos_list_remove\(&cell->link\)/(void)0/'
+mutant "barrier: opens one too early" sync sync/barrier.c 's/\+\+b->arrived == b->parties/++b->arrived >= b->parties - 1/'
+mutant "select: the other cells stay in line" sync sync/select.c 's/cos_list_remove\(&all->cells\[i\]\.link\)/(void)0/'
 
 echo "FIGURES sim mutants: killed $killed/$total, $seeds seeds a scenario at most"
 rm -rf "$work/lib"

@@ -1,6 +1,8 @@
 /* Cancellation against everything it can race with. Each wait may end in two ways; neither may lose or double anything. */
 #include "run.h"
 
+#define SOON_NS 100000000 /* all is over long before, unless a wake-up was lost */
+
 static cosched_affinity side(uint64_t n)
 {
     return n % 2 == 0 ? COSCHED_MAIN : COSCHED_WORKER;
@@ -41,6 +43,7 @@ static int64_t travel(void *arg)
 
 SCENARIO(a_call_is_withdrawn_or_made_and_comes_home)
 {
+    sim_within(SOON_NS);
     sim_stalls(20000);
     for (int i = 0; i < 3; i++) {
         struct trip trip = {0};
@@ -80,6 +83,7 @@ static int64_t wait_somehow(void *arg)
 
 SCENARIO(storms_end_and_leave_nothing)
 {
+    sim_within(SOON_NS);
     sim_stalls(50000);
     cosched_chan *ch;
     EXPECT_EQ(cosched_chan_create(&ch, sizeof(int64_t), sim_below(2)), 0);
@@ -106,17 +110,27 @@ SCENARIO(storms_end_and_leave_nothing)
 /* A handle is cancelled while its task ends and its block is used again: the next task must not notice. */
 static int64_t must_not_be_cancelled(void *arg)
 {
-    EXPECT(!cosched_cancelled());
+    for (int i = 0; i < 3; i++) {
+        cosched_yield();
+        EXPECT(!cosched_cancelled());
+    }
     return run_return(arg);
+}
+
+static int64_t cancel_at_once(void *arg)
+{
+    cosched_cancel(*(cosched_task *)arg);
+    return 0;
 }
 
 SCENARIO(a_late_cancel_never_meets_the_next_task)
 {
+    sim_within(SOON_NS);
     for (int i = 0; i < 4; i++) {
         cosched_affinity at = side(sim_below(2));
         cosched_task t = run_spawn(run_return, NULL, at);
         cosched_task copy = t;
-        cosched_task c = run_spawn(cancel_it, &copy, COSCHED_WORKER);
+        cosched_task c = run_spawn(cancel_at_once, &copy, COSCHED_WORKER);
         EXPECT_EQ(run_join(t), 0);
         for (int k = 0; k < 3; k++) {
             EXPECT_EQ(run_join(run_spawn(must_not_be_cancelled, (void *)1, at)), 1);
@@ -144,6 +158,7 @@ static int64_t take(void *arg)
 /* A rendezvous that is cancelled on one side has happened for both or for neither. */
 SCENARIO(what_was_handed_over_was_received)
 {
+    sim_within(SOON_NS);
     cosched_chan *ch;
     EXPECT_EQ(cosched_chan_create(&ch, sizeof(int64_t), 0), 0);
     cosched_task taker = run_spawn(take, ch, side(sim_below(2)));

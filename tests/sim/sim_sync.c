@@ -1,6 +1,8 @@
 /* Channels, select and locks, small enough for thousands of schedules each (the storms of tests/lib run here, too). */
 #include "run.h"
 
+#define SOON_NS 100000000 /* all is over long before, unless a wake-up was lost */
+
 static cosched_affinity side(uint64_t n)
 {
     return n % 2 == 0 ? COSCHED_MAIN : COSCHED_WORKER;
@@ -61,6 +63,7 @@ static int64_t collect(void *arg)
 
 SCENARIO(select_loses_and_doubles_nothing)
 {
+    sim_within(SOON_NS);
     cosched_task senders[LINES];
     for (int i = 0; i < LINES; i++) {
         EXPECT_EQ(cosched_chan_create(&lines[i], sizeof(int64_t), sim_below(3)), 0);
@@ -93,6 +96,7 @@ static int64_t choose_both_ways(void *arg)
 /* Selects that meet selects over two rendezvous, locked in both orders: each pair agrees on who gave. */
 SCENARIO(selects_meet_each_other)
 {
+    sim_within(SOON_NS);
     cosched_task t[4];
     for (int i = 0; i < 2; i++) {
         EXPECT_EQ(cosched_chan_create(&lines[i], sizeof(int64_t), 0), 0);
@@ -152,6 +156,7 @@ static void with_tasks(int n, cosched_fn fn)
 
 SCENARIO(a_mutex_holds_one)
 {
+    sim_within(SOON_NS);
     sim_stalls(4000);
     memset(&s, 0, sizeof s);
     with_tasks(4, one_at_a_time);
@@ -179,6 +184,7 @@ static int64_t bounded_buffer(void *arg)
 
 SCENARIO(conditions_lose_no_signal)
 {
+    sim_within(SOON_NS);
     memset(&s, 0, sizeof s);
     with_tasks(4, bounded_buffer);
     EXPECT_EQ(s.count, 0);
@@ -211,6 +217,7 @@ static int64_t read_and_write(void *arg)
 
 SCENARIO(readers_share_and_writers_do_not)
 {
+    sim_within(SOON_NS);
     memset(&s, 0, sizeof s);
     with_tasks(4, read_and_write);
     EXPECT(cosched_rwlock_write_try(&s.rw));
@@ -232,6 +239,7 @@ static int64_t hold_one_of_two(void *arg)
 
 SCENARIO(a_semaphore_admits_so_many)
 {
+    sim_within(SOON_NS);
     memset(&s, 0, sizeof s);
     cosched_sem_init(&s.sem, 2);
     with_tasks(5, hold_one_of_two);
@@ -251,6 +259,7 @@ static int64_t meet(void *arg)
 
 SCENARIO(a_barrier_meets_and_a_wait_group_ends)
 {
+    sim_within(SOON_NS);
     memset(&s, 0, sizeof s);
     EXPECT_EQ(cosched_barrier_init(&s.barrier, 3), 0);
     cosched_wait_group_add(&s.group, 3);
@@ -277,6 +286,7 @@ static int64_t child(void *arg)
 
 SCENARIO(every_policy_joins_with_what_it_promises)
 {
+    sim_within(SOON_NS);
     for (int policy = COSCHED_FAIL_FAST; policy <= COSCHED_FIRST_N; policy++) {
         cosched_group_attr attr = {.struct_size = sizeof attr,
                                    .policy = (cosched_policy)policy,

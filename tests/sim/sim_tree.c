@@ -2,6 +2,8 @@
  * that thousands of schedules of each can be run. */
 #include "run.h"
 
+#define SOON_NS 100000000 /* all is over long before, unless a wake-up was lost */
+
 /* --- trees ------------------------------------------------------------------------------------------------ */
 
 enum { FAN = 2 };
@@ -34,6 +36,7 @@ static int64_t grow(void *arg)
 
 SCENARIO(trees_on_both_sides_are_counted_exactly)
 {
+    sim_within(SOON_NS);
     EXPECT_EQ(run_join(run_spawn(grow, (void *)3, COSCHED_WORKER)), 15);
 }
 
@@ -47,6 +50,7 @@ static int64_t leave_kids(void *arg)
 
 SCENARIO(children_that_nobody_awaits_are_cancelled_and_joined)
 {
+    sim_within(SOON_NS);
     EXPECT_EQ(run_join(run_spawn(leave_kids, (void *)7, COSCHED_WORKER)), 7);
     EXPECT_EQ(run_join(run_spawn(leave_kids, (void *)8, COSCHED_MAIN)), 8);
     EXPECT_EQ(run_stats().tasks_live, 1);
@@ -64,6 +68,7 @@ static int64_t await_what_is_given(void *arg)
 /* Two tasks and its parent's return want the same child: at most one of them has its result. */
 SCENARIO(one_of_two_awaiters_has_the_result)
 {
+    sim_within(SOON_NS);
     cosched_task t = run_spawn(run_return, (void *)5, COSCHED_WORKER);
     cosched_task a = run_spawn(await_what_is_given, &t, COSCHED_WORKER);
     cosched_task b = run_spawn(await_what_is_given, &t, COSCHED_MAIN);
@@ -81,6 +86,7 @@ static int64_t detach_it(void *arg)
 
 SCENARIO(detach_and_await_of_one_handle)
 {
+    sim_within(SOON_NS);
     cosched_task t = run_spawn(run_return, (void *)5, side(sim_below(2)));
     cosched_task copy = t;
     cosched_task d = run_spawn(detach_it, &copy, COSCHED_WORKER);
@@ -111,6 +117,7 @@ static int64_t back_and_forth(void *arg)
 
 SCENARIO(calls_alternate_between_the_sides)
 {
+    sim_within(SOON_NS);
     int64_t result = -1;
     cosched_task t = run_spawn(back_and_forth, (void *)6, COSCHED_MAIN);
     EXPECT_EQ(cosched_call(&result, COSCHED_WORKER, back_and_forth, (void *)7, COSCHED_NEVER), 0);
@@ -130,6 +137,7 @@ static int64_t hop_about(void *arg)
 
 SCENARIO(tasks_that_hop_arrive)
 {
+    sim_within(SOON_NS);
     cosched_task t[4];
     for (intptr_t i = 0; i < 4; i++) {
         t[i] = run_spawn(hop_about, (void *)i, side((uint64_t)i));
@@ -154,6 +162,7 @@ static int64_t one_after_the_other(void *arg)
 
 SCENARIO(idle_executors_are_woken)
 {
+    sim_within(SOON_NS);
     EXPECT_EQ(run_join(run_spawn(one_after_the_other, NULL, COSCHED_MAIN)), 0);
     EXPECT_EQ(run_join(run_spawn(one_after_the_other, NULL, COSCHED_WORKER)), 0);
 }
@@ -171,6 +180,7 @@ static int64_t wait_for_it(void *arg)
 
 SCENARIO(an_event_is_never_missed)
 {
+    sim_within(SOON_NS);
     for (int i = 0; i < 4; i++) {
         cosched_event e;
         cosched_event_init(&e);
@@ -206,6 +216,7 @@ static void *from_outside(void *arg)
 
 SCENARIO(foreign_threads_reach_sleeping_executors)
 {
+    sim_within(SOON_NS);
     struct outsider o = {.rt = cosched_runtime_self()};
     pthread_t threads[2];
     for (int i = 0; i < 2; i++) {

@@ -77,7 +77,7 @@ static void prepare(void)
     }
     memset(sim_outcome, 0, offsetof(struct sim_outcome, turn));
     int rc = ftruncate(output, 0);
-    COS_ASSERT(rc == 0);
+    COS_ASSERT(rc == 0 && lseek(output, 0, SEEK_SET) == 0);
 }
 
 /* What the child said last becomes the message, unless it left one itself. */

@@ -19,6 +19,10 @@ uint64_t sim_below(uint64_t n);
  * under load). 0, the default: time passes by work done, and otherwise only while nobody is runnable. */
 void sim_stalls(int64_t horizon_ns);
 
+/* The run fails when nothing is runnable before so much time has passed since its beginning: a wake-up that was lost may be
+ * made up for by a timer much later, and then nothing but the time shows it. */
+void sim_within(int64_t ns);
+
 /* A mark in the trace. */
 void sim_note(const char *text, int64_t value);
 
