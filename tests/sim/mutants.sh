@@ -29,10 +29,11 @@ killed=0
 total=0
 bad=0
 
-# mutant NAME SCENARIOS FILE PERL [SOURCE…]: PERL edits lib/src/FILE as one string; SOURCEs (FILE itself by default) are compiled
-# against the edited tree and take the place of their like in the archive.
+# mutant NAME FILE[:SCENARIO] SOURCE PERL [COMPILE…]: tests/sim/sim_FILE.c, the one scenario that is expected to find it, or all. PERL edits lib/src/SOURCE
+# as one string; what COMPILE names (SOURCE by default) is compiled against the edited tree and takes the place of its like in the
+# archive.
 mutant() {
-    local name=$1 scenarios=$2 file=$3 edit=$4
+    local name=$1 scenarios=${2%%:*} scenario=${2#*:} file=$3 edit=$4
     shift 4
     [[ $name == *"$only"* ]] || return
     total=$((total + 1))
@@ -57,6 +58,7 @@ mutant() {
         bad=$((bad + 1))
         return
     fi
+    [[ $scenario != "$scenarios" ]] && local -x COSCHED_TEST=$scenario
     COSCHED_SIM_FIRST=1 COSCHED_SIM_NOSHRINK=1 COSCHED_SIM_LIMIT=2000000 COSCHED_SIM_SEEDS=$seeds \
         timeout 600 "$work/mutant.bin" >"$work/log" 2>&1
     local rc=$?
@@ -69,61 +71,61 @@ mutant() {
 }
 
 # --- waking ---
-mutant "submit: no worker is told" tree sched/exec.c 's/\n    cos_parker_notify\(&rt->parker\);//'
-mutant "submit: MAIN is not rung" tree sched/exec.c 's/        cos_mainloop_ring\(to->rt\);/        (void)0;/'
-mutant "submit: a thread of its own is not woken" stop sched/exec.c 's/cos_own_thread_wake\(to\);/(void)to;/'
-mutant "own thread: flag reset after the look" stop sched/blocking.c \
+mutant "submit: no worker is told" tree:trees_on_both_sides_are_counted_exactly sched/exec.c 's/\n    cos_parker_notify\(&rt->parker\);//'
+mutant "submit: MAIN is not rung" tree:trees_on_both_sides_are_counted_exactly sched/exec.c 's/        cos_mainloop_ring\(to->rt\);/        (void)0;/'
+mutant "submit: a thread of its own is not woken" stop:a_task_with_its_own_thread_is_woken sched/exec.c 's/cos_own_thread_wake\(to\);/(void)to;/'
+mutant "own thread: flag reset after the look" stop:a_task_with_its_own_thread_is_woken sched/blocking.c \
     's/    \(void\)cos_atomic_exchange\(&e->bell, 0, seq_cst\);\n    if \(cos_inbox_empty\(&e->inbox\)\) \{/    if (cos_inbox_empty(&e->inbox)) {\n        (void)cos_atomic_exchange(&e->bell, 0, seq_cst);/'
-mutant "worker: no rescan before it sleeps" tree sched/worker.c \
+mutant "worker: no rescan before it sleeps" tree:trees_on_both_sides_are_counted_exactly sched/worker.c \
     's/(cos_parker_prepare\(p, id\);\n    uint32_t index = )scan\(e\);/${1}0;/; s/ \|\| steal_in_sight\(e\)\) \{\n        cos_parker_cancel/) {\n        cos_parker_cancel/'
-mutant "worker: sleeps for its own timers only" time sched/worker.c 's/while \(first < watched\)/while (false)/'
-mutant "timer: armed without a word to the watcher" time sched/spawn.c 's/\n        cos_worker_watch\(at, deadline\);//'
-mutant "MAIN: no look at the inbox once it is announced" tree sched/mainloop.c \
+mutant "worker: sleeps for its own timers only" time:a_busy_worker_delays_no_neighbours_timers sched/worker.c 's/while \(first < watched\)/while (false)/'
+mutant "timer: armed without a word to the watcher" time:who_arms_a_timer_and_computes_on_is_no_delay sched/spawn.c 's/\n        cos_worker_watch\(at, deadline\);//'
+mutant "MAIN: no look at the inbox once it is announced" tree:trees_on_both_sides_are_counted_exactly sched/mainloop.c \
     's/more = !cos_inbox_empty\(&rt->main->inbox\);/more = false;/'
-mutant "join: the waiter's name is stored, not exchanged" tree sched/join.c \
+mutant "join: the waiter's name is stored, not exchanged" tree:trees_on_both_sides_are_counted_exactly sched/join.c \
     's/if \(!cos_atomic_cas\(&t->join, &j, cos_join\(generation, base->index\), acq_rel, relaxed\)\) \{/cos_atomic_store(&t->join, cos_join(generation, base->index), release);\n        if (false) {/'
-mutant "event: set by a store" tree sched/event.c \
+mutant "event: set by a store" tree:an_event_is_never_missed sched/event.c \
     's/uint64_t waiter = cos_atomic_exchange\(word_of\(ev\), SET, acq_rel\);/uint64_t waiter = cos_atomic_load(word_of(ev), acquire);\n    cos_atomic_store(word_of(ev), SET, release);/'
 
 # --- publication and claims ---
-mutant "switch: published before it is saved" tree sched/switch.c \
+mutant "switch: published before it is saved" tree:trees_on_both_sides_are_counted_exactly sched/switch.c \
     's/(COS_SWITCHES void cos_leave)/static void nothing(struct cos_exec *e, struct cos_fiber *left) { (void)e; (void)left; }\n\n$1/; s/    f->commit = commit;\n/    commit(e, f);\n    f->commit = nothing;\n/'
-mutant "hop: resumed without winning its wait" cancel sched/exec.c \
+mutant "hop: resumed without winning its wait" cancel:a_call_is_withdrawn_or_made_and_comes_home sched/exec.c \
     's/if \(cos_wait_claim\((.*?)\) != COS_CLAIM_SUBMIT\) \{\n            return NULL;/if (cos_wait_claim($1) == 99) {\n            return NULL;/'
-mutant "wait: commit by a store" cancel queue/wait.h \
+mutant "wait: commit by a store" cancel:a_call_is_withdrawn_or_made_and_comes_home queue/wait.h \
     's/if \(cos_atomic_cas\(&w->word, &word, cos_wait_word\(seq, COS_WAIT_PARKED, 0\), release, acquire\)\) \{/if (cos_atomic_load(&w->word, acquire) == word) {\n        cos_atomic_store(&w->word, cos_wait_word(seq, COS_WAIT_PARKED, 0), release);/' sched/park.c sched/hop.c
-mutant "wait: every winner submits" tree queue/wait.h \
+mutant "wait: every winner submits" tree:trees_on_both_sides_are_counted_exactly queue/wait.h \
     's/return phase == COS_WAIT_PARKING \? COS_CLAIM_COMMIT : COS_CLAIM_SUBMIT;/return COS_CLAIM_SUBMIT;/' sched/park.c sched/join.c sched/exec.c
-mutant "await: claims what has started" tree sync/await.c 's/if \(COS_LIKELY\(t->fiber == NULL\)\) \{/if (true) {/'
-mutant "deque: last entry taken without a contest" tree queue/deque.c \
+mutant "await: claims what has started" tree:trees_on_both_sides_are_counted_exactly sync/await.c 's/if \(COS_LIKELY\(t->fiber == NULL\)\) \{/if (true) {/'
+mutant "deque: last entry taken without a contest" tree:trees_on_both_sides_are_counted_exactly queue/deque.c \
     's/if \(!cos_atomic_cas\(&d->top, &t, t \+ 1, relaxed, relaxed\)\) \{\s*v = 0;/cos_atomic_store(&d->top, t + 1, relaxed);\n        {/'
 
 # --- cancellation and the end ---
-mutant "cancel: whatever generation the block is in" cancel sched/spawn.c \
+mutant "cancel: whatever generation the block is in" cancel:a_late_cancel_never_meets_the_next_task sched/spawn.c \
     's/cos_join_generation\(j\) == task.generation && //'
-mutant "recycle: cancelers are not waited for" cancel sched/task.c 's/\n    wait_for_cancelers\(t\);//'
-mutant "line: served although its wait was over" sync sync/line.h \
+mutant "recycle: cancelers are not waited for" cancel:a_late_cancel_never_meets_the_next_task sched/task.c 's/\n    wait_for_cancelers\(t\);//'
+mutant "line: served although its wait was over" sync:select_loses_and_doubles_nothing sync/line.h \
     's/    if \(!cos_wake\(cell->ticket, COS_WOKEN\)\) \{\n        return false;\n    \}/    cos_wake(cell->ticket, COS_WOKEN);/' sync/channel.c
-mutant "channel: a withdrawn cell stays in line" cancel sync/line.h \
+mutant "channel: a withdrawn cell stays in line" cancel:storms_end_and_leave_nothing sync/line.h \
     's/(waits out whoever serves us \*\/\n)    cos_list_remove\(&cell->link\);/$1    if (cell->state == COS_CELL_SERVED)\n        cos_list_remove(&cell->link);/' sync/channel.c
-mutant "token: fires although it was cancelled" cancel sync/later.c \
+mutant "token: fires although it was cancelled" cancel:a_token_fires_or_is_cancelled_by_one sync/later.c \
     's/if \(cosched_cancelled\(\) \|\| !move\(l, ARMED, RUNNING\)\) \{/if (!move(l, ARMED, RUNNING) && cosched_cancelled() \&\& false) {/'
-mutant "blocking: taken back while it runs" stop sched/blocking.c \
+mutant "blocking: taken back while it runs" stop:blocking_calls_run_once_or_are_taken_back sched/blocking.c \
     's/bool waiting = !cos_list_empty\(&r->link\);\n    if \(waiting\) \{/bool waiting = true;\n    if (!cos_list_empty(\&r->link)) {/'
-mutant "post: counted after the look at the refusal" stop sched/spawn.c \
+mutant "post: counted after the look at the refusal" stop:posts_are_accepted_and_run_or_refused sched/spawn.c \
     's/    cos_roots_add\(\n        rt\);[^\n]*\n(.*?)(if \(cos_atomic_load\(&rt->refuse_posts, seq_cst\) != 0\) \{)\n        cos_roots_remove\(rt\);\n(        return -ESHUTDOWN;\n    \}\n)/$1$2\n$3    cos_roots_add(rt);\n/s'
-mutant "stop: the last task does not ring" stop sched/runtime.c \
+mutant "stop: the last task does not ring" stop:stop_waits_until_its_deadline_then_cancels sched/runtime.c \
     's/        cos_mainloop_ring\(rt\); \/\* its loop may[^\n]*\n//'
 
 # --- time ---
-mutant "wheel: deadlines rounded down" time sched/wheel.c 's/ \+ \(ns % COS_WHEEL_TICK_NS != 0\)//'
-mutant "interval: from now on, not from t0" time sync/later.c \
+mutant "wheel: deadlines rounded down" time:after_fires_in_order_of_time_whatever_the_order_of_insertion sched/wheel.c 's/ \+ \(ns % COS_WHEEL_TICK_NS != 0\)//'
+mutant "interval: from now on, not from t0" time:an_interval_does_not_drift_in_an_hour sync/later.c \
     's/planned = cos_later_next\(planned, l->interval/planned = cos_later_next(cos_clock_now(), l->interval/'
-mutant "interval: skip makes up for what it missed" time sync/later.c \
+mutant "interval: skip makes up for what it missed" time:overruns_are_skipped_made_up_for_or_shift_the_rest sync/later.c \
     's/case COSCHED_SKIP:\n\s*return cos_clock_add[^;]*;/case COSCHED_SKIP: return next;/'
-mutant "mutex: handed to nobody" sync sync/mutex.c 's/uint32_t word = next == NULL \? self : next->tag;/uint32_t word = next == NULL ? self : 0;/'
-mutant "barrier: opens one too early" sync sync/barrier.c 's/\+\+b->arrived == b->parties/++b->arrived >= b->parties - 1/'
-mutant "select: the other cells stay in line" sync sync/select.c 's/cos_list_remove\(&all->cells\[i\]\.link\)/(void)0/'
+mutant "mutex: handed to nobody" sync:a_mutex_holds_one sync/mutex.c 's/uint32_t word = next == NULL \? self : next->tag;/uint32_t word = next == NULL ? self : 0;/'
+mutant "barrier: opens one too early" sync:a_barrier_meets_and_a_wait_group_ends sync/barrier.c 's/\+\+b->arrived == b->parties/++b->arrived >= b->parties - 1/'
+mutant "select: the other cells stay in line" sync:select_loses_and_doubles_nothing sync/select.c 's/cos_list_remove\(&all->cells\[i\]\.link\)/(void)0/'
 
 echo "FIGURES sim mutants: killed $killed/$total, $seeds seeds a scenario at most"
 rm -rf "$work/lib"

@@ -15,7 +15,7 @@
 #include "base/assert.h"
 #include "core.h"
 
-#define CPU_SECONDS 60 /* a run without choice points for so long hangs */
+#define CPU_SECONDS 20 /* a run without choice points for so long hangs */
 
 #ifndef SIM_SEEDS
 #define SIM_SEEDS 20
