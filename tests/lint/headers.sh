@@ -67,6 +67,11 @@ for header in $(find lib daemon ctl tests/support -name '*.h' 2>/dev/null | sort
         compile "$header" c "$cc" -std=c11 -D_GNU_SOURCE -DCOS_EXPLORE=1 \
             -Itests/support/explore -Itests/support -Ilib/include -Ilib/src
         ;;
+    tests/support/sim/*)
+        # And these in the simulator's.
+        compile "$header" c "$cc" -std=c11 -D_GNU_SOURCE \
+            -Itests/support/sim -Itests/support -Ilib/include -Ilib/src
+        ;;
     tests/support/*)
         compile "$header" c "$cc" -std=c11 -D_GNU_SOURCE \
             -Ilib/include -Ilib/src -Idaemon -Idaemon/wire -Ictl -Itests/support

@@ -128,5 +128,5 @@ mutant "barrier: opens one too early" sync:a_barrier_meets_and_a_wait_group_ends
 mutant "select: the other cells stay in line" sync:select_loses_and_doubles_nothing sync/select.c 's/cos_list_remove\(&all->cells\[i\]\.link\)/(void)0/'
 
 echo "FIGURES sim mutants: killed $killed/$total, $seeds seeds a scenario at most"
-rm -rf "$work/lib"
+rm -rf "${work:?}/lib"
 [[ $killed -eq $total && $bad -eq 0 && $total -gt 0 ]]

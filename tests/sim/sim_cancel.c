@@ -221,8 +221,9 @@ SCENARIO(a_token_fires_or_is_cancelled_by_one)
     sim_stalls(2000000);
     fired = 0;
     cosched_token token;
-    EXPECT_EQ(cosched_after(&token, (int64_t)sim_below(1000000), fire, NULL, run_at(side(sim_below(2)))),
-              0);
+    EXPECT_EQ(
+        cosched_after(&token, (int64_t)sim_below(1000000), fire, NULL, run_at(side(sim_below(2)))),
+        0);
     cosched_task a = run_spawn(cancel_token, &token, COSCHED_WORKER);
     cosched_task b = run_spawn(cancel_token, &token, COSCHED_MAIN);
     int64_t winners = run_join(a) + run_join(b);
@@ -231,6 +232,7 @@ SCENARIO(a_token_fires_or_is_cancelled_by_one)
     EXPECT_EQ(winners + atomic_load(&fired), 1);
 }
 
-RUN_MAIN("cancel", EACH(a_call_is_withdrawn_or_made_and_comes_home), EACH(storms_end_and_leave_nothing),
-         EACH(a_late_cancel_never_meets_the_next_task), EACH(what_was_handed_over_was_received),
-         EACH(a_scope_that_expires_while_an_event_is_set), EACH(a_token_fires_or_is_cancelled_by_one))
+RUN_MAIN("cancel", EACH(a_call_is_withdrawn_or_made_and_comes_home),
+         EACH(storms_end_and_leave_nothing), EACH(a_late_cancel_never_meets_the_next_task),
+         EACH(what_was_handed_over_was_received), EACH(a_scope_that_expires_while_an_event_is_set),
+         EACH(a_token_fires_or_is_cancelled_by_one))

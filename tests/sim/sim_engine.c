@@ -10,12 +10,12 @@
 
 static int problems;
 
-#define SAY(cond)                                                    \
-    do {                                                             \
-        if (!(cond)) {                                               \
+#define SAY(cond)                                                     \
+    do {                                                              \
+        if (!(cond)) {                                                \
             printf("%s:%d: FAILED: %s\n", __FILE__, __LINE__, #cond); \
-            problems++;                                              \
-        }                                                            \
+            problems++;                                               \
+        }                                                             \
     } while (0)
 
 static const char suite[] = "engine";
@@ -304,7 +304,8 @@ int main(void)
     bounded_search_finds_it_too();
     replay_strings_are_read();
     time_is_virtual();
-    printf("FIGURES sim engine: %" PRIu64 " runs, %" PRIu64 " choices, %" PRIu64 " steps, %d problems\n",
+    printf("FIGURES sim engine: %" PRIu64 " runs, %" PRIu64 " choices, %" PRIu64
+           " steps, %d problems\n",
            sim_figures.runs, sim_figures.choices, sim_figures.steps, problems);
     return problems == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }

@@ -83,7 +83,9 @@ static int64_t clean_up(void *arg)
     switch ((intptr_t)arg % 4) {
     case 0: rc = cosched_sleep_until(COSCHED_NEVER); break;
     case 1: rc = cosched_sleep_until(cosched_in_ms(5)); break;
-    case 2: rc = cosched_call(NULL, side(sim_below(2)), run_until_canceled, NULL, COSCHED_NEVER); break;
+    case 2:
+        rc = cosched_call(NULL, side(sim_below(2)), run_until_canceled, NULL, COSCHED_NEVER);
+        break;
     default: rc = cosched_blocking(NULL, compute, NULL); break;
     }
     EXPECT(rc == 0 || rc == -ECANCELED);
@@ -125,12 +127,14 @@ START_TEST(stop_at_once_cancels_and_waits_for_all)
 {
     stop_with(run_workers[_i], 0);
 }
+
 END_TEST
 
 START_TEST(stop_waits_until_its_deadline_then_cancels)
 {
     stop_with(run_workers[_i], 20 * MS);
 }
+
 END_TEST
 
 static void *post_until_refused(void *arg)
@@ -161,8 +165,10 @@ START_TEST(posts_are_accepted_and_run_or_refused)
     EXPECT_EQ(cosched_runtime_destroy(rt), 0);
     run_left_nothing();
 }
+
 END_TEST
 
-RUN_MAIN("stop", EACH(blocking_calls_run_once_or_are_taken_back), EACH(a_task_with_its_own_thread_is_woken),
-         EACH(stop_at_once_cancels_and_waits_for_all), EACH(stop_waits_until_its_deadline_then_cancels),
+RUN_MAIN("stop", EACH(blocking_calls_run_once_or_are_taken_back),
+         EACH(a_task_with_its_own_thread_is_woken), EACH(stop_at_once_cancels_and_waits_for_all),
+         EACH(stop_waits_until_its_deadline_then_cancels),
          EACH(posts_are_accepted_and_run_or_refused))

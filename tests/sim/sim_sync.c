@@ -129,7 +129,8 @@ static struct {
 static int64_t one_at_a_time(void *arg)
 {
     for (int i = 0; i < 2; i++) {
-        int64_t deadline = sim_below(3) == 0 ? cosched_in_ns((int64_t)sim_below(3000)) : COSCHED_NEVER;
+        int64_t deadline =
+            sim_below(3) == 0 ? cosched_in_ns((int64_t)sim_below(3000)) : COSCHED_NEVER;
         int rc = cosched_mutex_lock(&s.mutex, deadline);
         if (rc == 0) {
             EXPECT_EQ(s.inside++, 0);
@@ -200,7 +201,8 @@ static int64_t read_and_write(void *arg)
             EXPECT_EQ(--s.inside + s.readers, 0);
             cosched_rwlock_write_unlock(&s.rw);
         } else {
-            int64_t deadline = sim_below(3) == 0 ? cosched_in_ns((int64_t)sim_below(3000)) : COSCHED_NEVER;
+            int64_t deadline =
+                sim_below(3) == 0 ? cosched_in_ns((int64_t)sim_below(3000)) : COSCHED_NEVER;
             int rc = cosched_rwlock_read_lock(&s.rw, deadline);
             EXPECT(rc == 0 || rc == -ETIMEDOUT);
             if (rc == 0) {
@@ -304,7 +306,9 @@ SCENARIO(every_policy_joins_with_what_it_promises)
         switch (policy) {
         case COSCHED_FAIL_FAST: EXPECT_EQ(result, fails ? -EIO : 0); break;
         case COSCHED_COLLECT: EXPECT_EQ(result, fails ? 1 : 0); break;
-        case COSCHED_RACE: EXPECT(result == (fails ? -EIO : 2) || (result >= 0 && result < 4)); break;
+        case COSCHED_RACE:
+            EXPECT(result == (fails ? -EIO : 2) || (result >= 0 && result < 4));
+            break;
         default: EXPECT_EQ(result, 2); break;
         }
         EXPECT_EQ(run_stats().tasks_live, 1);
@@ -312,6 +316,6 @@ SCENARIO(every_policy_joins_with_what_it_promises)
 }
 
 RUN_MAIN("sync", EACH(select_loses_and_doubles_nothing), EACH(selects_meet_each_other),
-         EACH(a_mutex_holds_one), EACH(conditions_lose_no_signal), EACH(readers_share_and_writers_do_not),
-         EACH(a_semaphore_admits_so_many), EACH(a_barrier_meets_and_a_wait_group_ends),
-         EACH(every_policy_joins_with_what_it_promises))
+         EACH(a_mutex_holds_one), EACH(conditions_lose_no_signal),
+         EACH(readers_share_and_writers_do_not), EACH(a_semaphore_admits_so_many),
+         EACH(a_barrier_meets_and_a_wait_group_ends), EACH(every_policy_joins_with_what_it_promises))

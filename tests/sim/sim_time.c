@@ -6,9 +6,10 @@
 #include "run.h"
 #include "sched/mainloop.h"
 
-#define MS      COS_NS_PER_MS
-#define SECOND  COS_NS_PER_S
-#define TICK_NS (MS + MS / 4) /* a timer is at most so late: its millisecond, and the work before it */
+#define MS     COS_NS_PER_MS
+#define SECOND COS_NS_PER_S
+#define TICK_NS \
+    (MS + MS / 4) /* a timer is at most so late: its millisecond, and the work before it */
 
 static cosched_affinity side(uint64_t n)
 {
@@ -33,7 +34,9 @@ static int64_t fire_in_order(void *arg)
 SCENARIO(after_fires_in_order_of_time_whatever_the_order_of_insertion)
 {
     enum { N = 24 };
-    cosched_attr attr = {.struct_size = sizeof attr, .affinity = COSCHED_MAIN, .arg_size = sizeof(int64_t)};
+
+    cosched_attr attr = {
+        .struct_size = sizeof attr, .affinity = COSCHED_MAIN, .arg_size = sizeof(int64_t)};
     last_due = 0;
     fired = 0;
     for (int i = 0; i < N; i++) {
@@ -57,6 +60,7 @@ static int64_t sleep_exactly(void *arg)
 SCENARIO(sleepers_wake_neither_early_nor_late)
 {
     enum { N = 12 };
+
     cosched_task t[N];
     cosched_attr attr = {.struct_size = sizeof attr, .arg_size = sizeof(int64_t)};
     for (uint64_t i = 0; i < N; i++) {
@@ -81,7 +85,8 @@ SCENARIO(a_busy_worker_delays_no_neighbours_timers)
     if (run_stats().workers < 2) {
         return;
     }
-    cosched_attr attr = {.struct_size = sizeof attr, .affinity = COSCHED_WORKER, .arg_size = sizeof(int64_t)};
+    cosched_attr attr = {
+        .struct_size = sizeof attr, .affinity = COSCHED_WORKER, .arg_size = sizeof(int64_t)};
     cosched_task t[8], h;
     for (int i = 0; i < 8; i++) {
         int64_t span = 20 * MS + (int64_t)sim_below(100 * (uint64_t)MS);
@@ -98,7 +103,8 @@ SCENARIO(a_busy_worker_delays_no_neighbours_timers)
 static int64_t arm_and_compute(void *arg)
 {
     int64_t delay = 5 * MS + (int64_t)sim_below(20 * (uint64_t)MS), due = cosched_now() + delay;
-    cosched_attr attr = {.struct_size = sizeof attr, .affinity = COSCHED_WORKER, .arg_size = sizeof due};
+    cosched_attr attr = {
+        .struct_size = sizeof attr, .affinity = COSCHED_WORKER, .arg_size = sizeof due};
     last_due = 0;
     EXPECT_EQ(cosched_after(NULL, delay, fire_in_order, &due, &attr), 0);
     sim_busy(100 * MS);
@@ -132,8 +138,10 @@ SCENARIO(at_follows_the_wall_clock)
     fired = 0;
     struct timespec ts;
     clock_gettime(CLOCK_REALTIME, &ts);
-    int64_t when = (int64_t)ts.tv_sec * SECOND + ts.tv_nsec + (int64_t)sim_below(10 * (uint64_t)SECOND);
-    cosched_attr attr = {.struct_size = sizeof attr, .affinity = side(sim_below(2)), .arg_size = sizeof when};
+    int64_t when =
+        (int64_t)ts.tv_sec * SECOND + ts.tv_nsec + (int64_t)sim_below(10 * (uint64_t)SECOND);
+    cosched_attr attr = {
+        .struct_size = sizeof attr, .affinity = side(sim_below(2)), .arg_size = sizeof when};
     EXPECT_EQ(cosched_at(NULL, when, at_its_time, &when, &attr), 0);
     EXPECT_EQ(cosched_sleep_until(cosched_in_ms(10100)), 0);
     EXPECT_EQ(fired, 1);
@@ -163,7 +171,8 @@ static int64_t tick(void *arg)
     return run_return(arg);
 }
 
-static void run_interval(cosched_overrun overrun, int64_t every, int64_t span, uint32_t flags, int64_t result)
+static void run_interval(cosched_overrun overrun, int64_t every, int64_t span, uint32_t flags,
+                         int64_t result)
 {
     cosched_attr attr = {.struct_size = sizeof attr, .affinity = COSCHED_MAIN, .flags = flags};
     cosched_token token;
@@ -278,10 +287,12 @@ SCENARIO(a_millisecond_timer_of_libuv_keeps_its_ticks_beside_busy_tasks)
     uv_timer_init(cosched_runtime_self() != NULL ? cos_mainloop_uv() : NULL, &timer);
     timer.data = &timer;
     uv_timer_start(&timer, on_uv_tick, 1, 1);
-    cosched_task a = run_spawn(chatter, NULL, COSCHED_MAIN), b = run_spawn(chatter, NULL, COSCHED_MAIN);
+    cosched_task a = run_spawn(chatter, NULL, COSCHED_MAIN),
+                 b = run_spawn(chatter, NULL, COSCHED_MAIN);
     EXPECT_EQ(cosched_sleep_until(cosched_in_ms(200)), 0);
     sim_note("ticks", uv_ticks);
-    EXPECT(uv_ticks >= 150); /* a repeating timer of libuv counts from when it ran: 250 us of budget, each time */
+    EXPECT(uv_ticks >=
+           150); /* a repeating timer of libuv counts from when it ran: 250 us of budget, each time */
     cosched_cancel(a);
     cosched_cancel(b);
     EXPECT_EQ(run_join(a) + run_join(b), 0);
@@ -291,8 +302,9 @@ SCENARIO(a_millisecond_timer_of_libuv_keeps_its_ticks_beside_busy_tasks)
 
 RUN_MAIN("time", EACH(after_fires_in_order_of_time_whatever_the_order_of_insertion),
          EACH(sleepers_wake_neither_early_nor_late), EACH(a_busy_worker_delays_no_neighbours_timers),
-         EACH(who_arms_a_timer_and_computes_on_is_no_delay),
-         EACH(at_follows_the_wall_clock), EACH(an_interval_does_not_drift_in_an_hour),
+         EACH(who_arms_a_timer_and_computes_on_is_no_delay), EACH(at_follows_the_wall_clock),
+         EACH(an_interval_does_not_drift_in_an_hour),
          EACH(overruns_are_skipped_made_up_for_or_shift_the_rest),
-         EACH(a_failing_interval_backs_off_or_stops), EACH(the_nearest_deadline_of_nested_scopes_counts),
+         EACH(a_failing_interval_backs_off_or_stops),
+         EACH(the_nearest_deadline_of_nested_scopes_counts),
          EACH(a_millisecond_timer_of_libuv_keeps_its_ticks_beside_busy_tasks))

@@ -208,7 +208,8 @@ static void *from_outside(void *arg)
     for (int i = 0; i < 3; i++) {
         EXPECT_EQ(cosched_runtime_post(o->rt, side(sim_below(2)), count_one, arg, 0), 0);
         int64_t result = -1;
-        EXPECT_EQ(cosched_runtime_call(o->rt, side(sim_below(2)), run_return, (void *)9, &result), 0);
+        EXPECT_EQ(cosched_runtime_call(o->rt, side(sim_below(2)), run_return, (void *)9, &result),
+                  0);
         EXPECT_EQ(result, 9);
     }
     return NULL;

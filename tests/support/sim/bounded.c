@@ -56,7 +56,8 @@ static bool below(struct search *s, uint32_t turns, uint64_t budget)
     uint64_t share = places > 0 ? budget / (places / stride + 1) : 0;
     bool passed = true;
     for (uint64_t i = first; i < n && passed && s->runs < s->runs_max; i += stride) {
-        for (size_t k = 0; k < sizeof list[i].others && passed && list[i].others[k] != SIM_NOBODY; k++) {
+        for (size_t k = 0; k < sizeof list[i].others && passed && list[i].others[k] != SIM_NOBODY;
+             k++) {
             s->turn[turns] = (struct sim_turn){list[i].point, list[i].thread, list[i].others[k]};
             passed = below(s, turns + 1, share);
         }

@@ -18,6 +18,7 @@ typedef struct TTest {
 typedef struct Suite Suite;
 typedef struct TCase TCase;
 typedef struct SRunner SRunner;
+
 enum print_output { CK_ENV, CK_NORMAL };
 
 Suite *suite_create(const char *name);
@@ -38,33 +39,33 @@ void srunner_free(SRunner *runner);
     static void name_##_fn(int _i __attribute__((unused)))
 #define END_TEST
 
-#define ck_abort_msg(...) sim_fail(__VA_ARGS__)
-#define ck_abort()        sim_fail("%s:%d: ck_abort", __FILE__, __LINE__)
-#define ck_assert(x)      ((x) ? (void)0 : sim_fail("%s:%d: %s", __FILE__, __LINE__, #x))
+#define ck_abort_msg(...)     sim_fail(__VA_ARGS__)
+#define ck_abort()            sim_fail("%s:%d: ck_abort", __FILE__, __LINE__)
+#define ck_assert(x)          ((x) ? (void)0 : sim_fail("%s:%d: %s", __FILE__, __LINE__, #x))
 #define ck_assert_msg(x, ...) ((x) ? (void)0 : sim_fail(__VA_ARGS__))
-#define SIM_CK(a, op, b, type, format)                                                          \
-    do {                                                                                        \
-        type ck_a_ = (type)(a), ck_b_ = (type)(b);                                              \
-        if (!(ck_a_ op ck_b_)) {                                                                \
+#define SIM_CK(a, op, b, type, format)                                                             \
+    do {                                                                                           \
+        type ck_a_ = (type)(a), ck_b_ = (type)(b);                                                 \
+        if (!(ck_a_ op ck_b_)) {                                                                   \
             sim_fail("%s:%d: %s %s %s: %" format " and %" format, __FILE__, __LINE__, #a, #op, #b, \
-                     ck_a_, ck_b_);                                                             \
-        }                                                                                       \
+                     ck_a_, ck_b_);                                                                \
+        }                                                                                          \
     } while (0)
-#define ck_assert_int_eq(a, b)  SIM_CK(a, ==, b, intmax_t, PRIdMAX)
-#define ck_assert_int_ne(a, b)  SIM_CK(a, !=, b, intmax_t, PRIdMAX)
-#define ck_assert_int_lt(a, b)  SIM_CK(a, <, b, intmax_t, PRIdMAX)
-#define ck_assert_int_le(a, b)  SIM_CK(a, <=, b, intmax_t, PRIdMAX)
-#define ck_assert_int_gt(a, b)  SIM_CK(a, >, b, intmax_t, PRIdMAX)
-#define ck_assert_int_ge(a, b)  SIM_CK(a, >=, b, intmax_t, PRIdMAX)
-#define ck_assert_uint_eq(a, b) SIM_CK(a, ==, b, uintmax_t, PRIuMAX)
-#define ck_assert_uint_ne(a, b) SIM_CK(a, !=, b, uintmax_t, PRIuMAX)
-#define ck_assert_uint_lt(a, b) SIM_CK(a, <, b, uintmax_t, PRIuMAX)
-#define ck_assert_uint_le(a, b) SIM_CK(a, <=, b, uintmax_t, PRIuMAX)
-#define ck_assert_uint_gt(a, b) SIM_CK(a, >, b, uintmax_t, PRIuMAX)
-#define ck_assert_uint_ge(a, b) SIM_CK(a, >=, b, uintmax_t, PRIuMAX)
-#define ck_assert_ptr_eq(a, b)  ck_assert((const void *)(a) == (const void *)(b))
-#define ck_assert_ptr_ne(a, b)  ck_assert((const void *)(a) != (const void *)(b))
-#define ck_assert_ptr_null(a)   ck_assert((a) == NULL)
+#define ck_assert_int_eq(a, b)   SIM_CK(a, ==, b, intmax_t, PRIdMAX)
+#define ck_assert_int_ne(a, b)   SIM_CK(a, !=, b, intmax_t, PRIdMAX)
+#define ck_assert_int_lt(a, b)   SIM_CK(a, <, b, intmax_t, PRIdMAX)
+#define ck_assert_int_le(a, b)   SIM_CK(a, <=, b, intmax_t, PRIdMAX)
+#define ck_assert_int_gt(a, b)   SIM_CK(a, >, b, intmax_t, PRIdMAX)
+#define ck_assert_int_ge(a, b)   SIM_CK(a, >=, b, intmax_t, PRIdMAX)
+#define ck_assert_uint_eq(a, b)  SIM_CK(a, ==, b, uintmax_t, PRIuMAX)
+#define ck_assert_uint_ne(a, b)  SIM_CK(a, !=, b, uintmax_t, PRIuMAX)
+#define ck_assert_uint_lt(a, b)  SIM_CK(a, <, b, uintmax_t, PRIuMAX)
+#define ck_assert_uint_le(a, b)  SIM_CK(a, <=, b, uintmax_t, PRIuMAX)
+#define ck_assert_uint_gt(a, b)  SIM_CK(a, >, b, uintmax_t, PRIuMAX)
+#define ck_assert_uint_ge(a, b)  SIM_CK(a, >=, b, uintmax_t, PRIuMAX)
+#define ck_assert_ptr_eq(a, b)   ck_assert((const void *)(a) == (const void *)(b))
+#define ck_assert_ptr_ne(a, b)   ck_assert((const void *)(a) != (const void *)(b))
+#define ck_assert_ptr_null(a)    ck_assert((a) == NULL)
 #define ck_assert_ptr_nonnull(a) ck_assert((a) != NULL)
-#define ck_assert_str_eq(a, b)  ck_assert(strcmp(a, b) == 0)
+#define ck_assert_str_eq(a, b)   ck_assert(strcmp(a, b) == 0)
 #endif

@@ -13,11 +13,11 @@ struct sim_outcome *sim_outcome;
 
 static struct {
     uint64_t random;
-    uint64_t countdown;         /* WALK */
-    uint64_t change_at[16];     /* PCT, ascending */
-    uint32_t changes;           /* made so far */
-    int32_t lowest;             /* PCT: below every priority given so far */
-    bool stirred;               /* PCT: priorities must be compared again */
+    uint64_t countdown;                           /* WALK */
+    uint64_t change_at[16];                       /* PCT, ascending */
+    uint32_t changes;                             /* made so far */
+    int32_t lowest;                               /* PCT: below every priority given so far */
+    bool stirred;                                 /* PCT: priorities must be compared again */
     const struct sim_turn *turn[SIM_THREADS_MAX]; /* REPLAY: what is left of each thread's turns */
     struct sim_turn *sorted;
 } c;
@@ -185,7 +185,8 @@ struct sim_thread *sim_choose(bool forced)
     case SIM_REPLAY: to = replay(forced); break;
     }
     if (to != usual && o->turns < SIM_TURNS_MAX) {
-        o->turn[o->turns++] = (struct sim_turn){sim.self->points, (uint8_t)sim.self->id, (uint8_t)to->id};
+        o->turn[o->turns++] =
+            (struct sim_turn){sim.self->points, (uint8_t)sim.self->id, (uint8_t)to->id};
     }
     if (sim_plan->options && sim.ready_count > 1) {
         note_options(to);

@@ -11,8 +11,9 @@
 #include "sched/runtime.h"
 #include "sched/task.h"
 
-static const char *const states[] = {"free", "runnable", "sleeps on a word", "waits for a mutex", "waits on a condition",
-                                     "joins a thread", "polls", "is busy", "waits for the end", "has ended"};
+static const char *const states[] = {
+    "free",           "runnable", "sleeps on a word", "waits for a mutex", "waits on a condition",
+    "joins a thread", "polls",    "is busy",          "waits for the end", "has ended"};
 
 static const char *const phases[] = {"running", "parking", "parked", "claimed"};
 static const char *const affinities[] = {"INHERIT", "MAIN", "WORKER", "BLOCKING"};
@@ -77,7 +78,8 @@ static void put_task(struct text *out, const struct cos_task *t)
         return;
     }
     uint64_t word = atomic_load(&t->wait.word);
-    put(out, "  task %u%s%s: ", t->index, t->name != NULL ? " " : "", t->name != NULL ? t->name : "");
+    put(out, "  task %u%s%s: ", t->index, t->name != NULL ? " " : "",
+        t->name != NULL ? t->name : "");
     if (t->fiber == NULL) {
         put(out, "not started, for %s", affinities[t->affinity & 3]);
     } else {
@@ -90,11 +92,11 @@ static void put_task(struct text *out, const struct cos_task *t)
     }
     uint32_t who = cos_join_who(atomic_load(&t->join));
     put(out, "; join word %s\n",
-        who == COS_JOIN_NONE       ? "open"
-        : who == COS_JOIN_DONE     ? "done"
-        : who > COS_JOIN_ZOMBIE    ? "detached"
-        : who == COS_JOIN_ZOMBIE   ? "zombie"
-                                   : "awaited");
+        who == COS_JOIN_NONE     ? "open"
+        : who == COS_JOIN_DONE   ? "done"
+        : who > COS_JOIN_ZOMBIE  ? "detached"
+        : who == COS_JOIN_ZOMBIE ? "zombie"
+                                 : "awaited");
 }
 
 void sim_picture(char *text, size_t size)

@@ -9,8 +9,8 @@
 enum sim_strategy {
     SIM_STRAIGHT, /* on until it waits, then round robin */
     SIM_WALK,     /* random: on for a random number of points, then anybody */
-    SIM_PCT,      /* random priorities, changed at `depth` - 1 random points (Burckhardt et al. 2010) */
-    SIM_REPLAY    /* the turns given, straight otherwise */
+    SIM_PCT, /* random priorities, changed at `depth` - 1 random points (Burckhardt et al. 2010) */
+    SIM_REPLAY /* the turns given, straight otherwise */
 };
 
 /* A schedule is the list of turns at which a run did not go straight on: at its `point`-th choice point `thread` gives way to

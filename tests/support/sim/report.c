@@ -120,8 +120,8 @@ uint32_t sim_report(const struct sim_case *c, const struct sim_plan *plan)
 {
     static const char *const names[] = {"straight", "walk", "pct", "replay"};
     struct sim_outcome *o = sim_outcome;
-    printf("%s:%s:%d: FAILED with seed %" PRIu64 " (%s%s): %s\n", c->suite, c->name, c->round, plan->seed,
-           names[plan->strategy], plan->fine ? ", fine" : "", o->message);
+    printf("%s:%s:%d: FAILED with seed %" PRIu64 " (%s%s): %s\n", c->suite, c->name, c->round,
+           plan->seed, names[plan->strategy], plan->fine ? ", fine" : "", o->message);
     struct shrinker s = {.c = c, .plan = *plan};
     s.plan.strategy = SIM_REPLAY;
     s.plan.options = false;
@@ -137,6 +137,9 @@ uint32_t sim_report(const struct sim_case *c, const struct sim_plan *plan)
     if (again && getenv("COSCHED_SIM_NOSHRINK") == NULL) {
         shrink(&s);
         sim_run_child(c, &s.plan, false);
+    }
+    if (before == SIM_TURNS_MAX) {
+        printf("  its schedule was too long to keep\n");
     }
     printf("  %s; %" PRIu32 " of %" PRIu32 " turns are needed; %s\n",
            again ? "replayed" : "NOT REPLAYED: something here is not decided by the seed",

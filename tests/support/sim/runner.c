@@ -15,6 +15,10 @@
 #include "base/assert.h"
 #include "core.h"
 
+#if COS_ASAN
+#include <sanitizer/lsan_interface.h>
+#endif
+
 #define CPU_SECONDS 20 /* a run without choice points for so long hangs */
 
 #ifndef SIM_SEEDS
@@ -64,6 +68,11 @@ static void run_here(const struct sim_case *c, const struct sim_plan *plan)
     sim_outcome->hash = sim.hash;
     sim_outcome->virtual_ns = sim.now - SIM_EPOCH_NS;
     sim_outcome->verdict = SIM_PASSED;
+#if COS_ASAN
+    if (plan->strategy == SIM_STRAIGHT && __lsan_do_recoverable_leak_check() != 0) {
+        sim_outcome->verdict = SIM_FAILED;
+    }
+#endif
 }
 
 static void prepare(void)
@@ -90,11 +99,12 @@ static void explain(int status)
     char said[400];
     ssize_t n = pread(output, said, sizeof said - 1, 0);
     said[n > 0 ? n : 0] = '\0';
-    said[strcspn(said, "\n")] = '\0';
+    char *line = said + strspn(said, "=\n"); /* a sanitizer rules a line first */
+    line[strcspn(line, "\n")] = '\0';
     if (WIFSIGNALED(status)) {
-        snprintf(o->message, sizeof o->message, "%s (%s)", said, strsignal(WTERMSIG(status)));
+        snprintf(o->message, sizeof o->message, "%s (%s)", line, strsignal(WTERMSIG(status)));
     } else {
-        snprintf(o->message, sizeof o->message, "%s (exit %d)", said, WEXITSTATUS(status));
+        snprintf(o->message, sizeof o->message, "%s (exit %d)", line, WEXITSTATUS(status));
     }
 }
 
@@ -189,8 +199,9 @@ static bool run_replay(const struct sim_case *c, const char *text)
         return true;
     }
     bool passed = sim_run_child(c, &p, true);
-    printf("%s: %s, %" PRIu64 " steps, trace %016" PRIx64 "\n%s\n%s", c->name, passed ? "passed" : "FAILED",
-           sim_outcome->steps, sim_outcome->hash, sim_outcome->message, sim_outcome->picture);
+    printf("%s: %s, %" PRIu64 " steps, trace %016" PRIx64 "\n%s\n%s", c->name,
+           passed ? "passed" : "FAILED", sim_outcome->steps, sim_outcome->hash,
+           sim_outcome->message, sim_outcome->picture);
     return passed;
 }
 
@@ -220,7 +231,7 @@ int sim_run_cases(const struct sim_case *cases, int n)
     struct sim_figures *f = &sim_figures;
     printf("FIGURES sim %s: %" PRIu64 " cases, %" PRIu64 " failed, %" PRIu64 " runs, %" PRIu64
            " choices, %" PRIu64 " switches, %" PRIu64 " steps, %.1f virtual s\n",
-           n > 0 ? cases[0].suite : "-", f->cases, f->failed, f->runs, f->choices, f->switches, f->steps,
-           (double)f->virtual_ns / 1e9);
+           n > 0 ? cases[0].suite : "-", f->cases, f->failed, f->runs, f->choices, f->switches,
+           f->steps, (double)f->virtual_ns / 1e9);
     return (int)f->failed;
 }

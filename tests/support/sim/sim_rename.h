@@ -8,7 +8,8 @@
 #include <time.h>
 #include <unistd.h>
 
-int sim_pthread_create(pthread_t *out, const pthread_attr_t *attr, void *(*entry)(void *), void *arg);
+int sim_pthread_create(pthread_t *out, const pthread_attr_t *attr, void *(*entry)(void *),
+                       void *arg);
 int sim_pthread_join(pthread_t thread, void **result);
 int sim_pthread_detach(pthread_t thread);
 pthread_t sim_pthread_self(void);

@@ -53,8 +53,8 @@ void sim_trace(const char *what, int64_t value, const char *where)
     if (sizeof buffer - used < 256) {
         flush();
     }
-    int n = snprintf(buffer + used, 256, "%" PRId64 " %u %s %" PRId64 " %s\n", sim.now - SIM_EPOCH_NS,
-                     sim.self->id, what, value, where != NULL ? where : "-");
+    int n = snprintf(buffer + used, 256, "%" PRId64 " %u %s %" PRId64 " %s\n",
+                     sim.now - SIM_EPOCH_NS, sim.self->id, what, value, where != NULL ? where : "-");
     used += n < 256 ? (size_t)n : 255;
 }
 

@@ -32,8 +32,8 @@
 #define SIM_AT_STORE_seq_cst   SIM_AT(SIM_STORE)
 #define SIM_RMW_OP(op, p, ...) (SIM_AT(SIM_RMW), op(p, __VA_ARGS__))
 
-#define cos_atomic_init(p, v)      atomic_init(p, v)
-#define cos_atomic_load(p, order)  (SIM_AT_LOAD_##order, atomic_load_explicit(p, COS_ORDER_##order))
+#define cos_atomic_init(p, v)     atomic_init(p, v)
+#define cos_atomic_load(p, order) (SIM_AT_LOAD_##order, atomic_load_explicit(p, COS_ORDER_##order))
 #define cos_atomic_store(p, v, order) \
     (SIM_AT_STORE_##order, atomic_store_explicit(p, v, COS_ORDER_##order))
 #define cos_atomic_exchange(p, v, order) \
