@@ -7,7 +7,8 @@ set(CMAKE_SYSTEM_PROCESSOR aarch64)
 set(CMAKE_LIBRARY_ARCHITECTURE aarch64-linux-gnu)
 set(CMAKE_C_COMPILER aarch64-linux-gnu-gcc)
 set(CMAKE_ASM_COMPILER aarch64-linux-gnu-gcc)
-set(CMAKE_CROSSCOMPILING_EMULATOR qemu-aarch64-static -L /usr/aarch64-linux-gnu)
+# No -L to the cross compiler's libc: its loader beside the libc6:arm64 that libuv brings hangs in the child of a fork.
+set(CMAKE_CROSSCOMPILING_EMULATOR qemu-aarch64-static)
 
 # gcc expects guards of 64 KiB here, and would let a frame jump over our guard of one page.
 set(CMAKE_C_FLAGS_INIT "--param stack-clash-protection-guard-size=12")

@@ -3,6 +3,7 @@
 #include <sys/resource.h>
 
 #include "base/rng.h"
+#include "limits.h"
 #include "run.h"
 #include "sched/runtime.h"
 
@@ -366,7 +367,7 @@ static int64_t without_threads(void *arg)
 
 START_TEST(without_any_thread_the_call_says_so)
 {
-    if (!RUN_ASAN && !RUN_TSAN) { /* they map memory themselves */
+    if (limits_memory("without_any_thread_the_call_says_so")) {
         run_on(0, without_threads);
     }
 }

@@ -11,7 +11,7 @@ run=
 case $machine in
 aarch64)
     CC=${AARCH64_CC:-aarch64-linux-gnu-gcc}
-    run="${AARCH64_QEMU:-qemu-aarch64-static} -L /usr/aarch64-linux-gnu"
+    run=${AARCH64_QEMU:-qemu-aarch64-static}
     packages="gcc-aarch64-linux-gnu, libc6-dev-arm64-cross, qemu-user-static"
     # gcc expects guards of 64 KiB there, and would let a frame jump over ours of one page.
     more="--param stack-clash-protection-guard-size=12 ${AARCH64_CFLAGS:-}"
@@ -19,7 +19,7 @@ aarch64)
     ;;
 riscv64)
     CC=${RISCV64_CC:-riscv64-linux-gnu-gcc}
-    run="${RISCV64_QEMU:-qemu-riscv64-static} -L /usr/riscv64-linux-gnu"
+    run=${RISCV64_QEMU:-qemu-riscv64-static}
     packages="gcc-riscv64-linux-gnu, libc6-dev-riscv64-cross, qemu-user-static"
     OBJDUMP=riscv64-linux-gnu-objdump
     ;;
