@@ -3,7 +3,7 @@
 #include <sys/resource.h>
 
 #include "base/rng.h"
-#include "limits.h"
+#include "memory_limit.h"
 #include "run.h"
 #include "sched/runtime.h"
 

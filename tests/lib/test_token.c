@@ -5,7 +5,7 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/rng.h"
-#include "limits.h"
+#include "memory_limit.h"
 #include "run.h"
 #include "sync/later.h"
 

@@ -1,6 +1,6 @@
 /* Limits on memory, where they work. */
-#ifndef SUPPORT_LIMITS_H
-#define SUPPORT_LIMITS_H
+#ifndef SUPPORT_MEMORY_LIMIT_H
+#define SUPPORT_MEMORY_LIMIT_H
 #include <stdbool.h>
 #include <stdio.h>
 #include <sys/mman.h>
