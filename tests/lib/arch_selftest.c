@@ -13,6 +13,7 @@
 #include "arch/fence.h"
 #include "arch/fpenv.h"
 #include "arch/futex.h"
+#include "arch/guard.h"
 #include "arch/lock.h"
 #include "arch/overflow.h"
 #include "arch/stack.h"
@@ -231,6 +232,68 @@ static void test_lock_futex_fence(void)
     cos_fence_light();
 }
 
+/* ---- guards ---- */
+
+static void *outer_guard, *inner_guard;
+
+static int64_t guarded_return(void *arg)
+{
+    return (int64_t)(intptr_t)arg * 2;
+}
+
+/* Fills every register that a caller expects to keep, some frames deep, and leaves. */
+static __attribute__((noinline)) int64_t dive(intptr_t depth, double x, int64_t a, int64_t b)
+{
+    int64_t c = a * 3 + b, d = b * 5 + a, e = c ^ d, f = c + d;
+    double y = x * 1.5, z = y + x, u = z * y, v = u - z, w = v * x;
+    if (depth == 0) {
+        cos_arch_throw(outer_guard, 77);
+    }
+    if (depth < 0) {
+        return 0;
+    }
+    int64_t below = dive(depth - 1, x + 1, e, f);
+    return below + c + d + e + f + (int64_t)(y + z + u + v + w);
+}
+
+static int64_t guarded_dive(void *arg)
+{
+    return dive((intptr_t)arg, 0.5, 3, 4);
+}
+
+static int64_t guarded_twice(void *arg)
+{
+    int64_t inner = cos_arch_guard(&inner_guard, guarded_return, arg);
+    COS_ASSERT(inner == 2 * (intptr_t)arg);
+    inner = cos_arch_guard(&inner_guard, guarded_dive, (void *)20); /* leaves both */
+    return inner + 1;
+}
+
+static __attribute__((noinline)) void check_guard(int64_t (*fn)(void *), intptr_t n, int64_t want,
+                                                  volatile int64_t *in, volatile double *real)
+{
+    /* More values than registers, alive over the call. */
+    int64_t a = in[0], b = in[1], c = in[2], d = in[3], e = in[4], f = in[5], g = in[6], h = in[7];
+    int64_t k = in[8], l = in[9], m = in[10], o = in[11];
+    double p = real[0], q = real[1], r = real[2], s = real[3], t = real[4], u = real[5], v = real[6];
+    int64_t got = cos_arch_guard(&outer_guard, fn, (void *)n);
+    COS_ASSERT(got == want);
+    COS_ASSERT(a == 1 && b == 2 && c == 3 && d == 4 && e == 5 && f == 6 && g == 7 && h == 8);
+    COS_ASSERT(k == 9 && l == 10 && m == 11 && o == 12);
+    COS_ASSERT(p + q + r + s + t + u + v == 1 + 2 + 4 + 8 + 16 + 32 + 64);
+}
+
+static void test_guards(void)
+{
+    volatile int64_t in[12] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12};
+    volatile double real[7] = {1, 2, 4, 8, 16, 32, 64};
+    for (int i = 0; i < 3; i++) {
+        check_guard(guarded_return, 21, 42, in, real);
+        check_guard(guarded_dive, i * 10, 77, in, real);
+        check_guard(guarded_twice, 5, 77, in, real);
+    }
+}
+
 /* ---- overflow: run as "arch_selftest overflow", which must die of SIGSEGV ---- */
 
 static void describe(char *stack_hi, int fd)
@@ -272,6 +335,7 @@ int main(int argc, char **argv)
     test_registers();
     test_fpenv();
     test_call_and_migration();
+    test_guards();
     test_stacks();
     test_lock_futex_fence();
     static const char *const names[] = {"none", "madvise", "mprotect", "canary"};

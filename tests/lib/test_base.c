@@ -50,7 +50,7 @@ START_TEST(allocation_fails_when_told_and_only_then)
     ck_assert_ptr_nonnull(third);
     ck_assert_uint_eq((uintptr_t)third % 128, 0);
     cos_free(first);
-    cos_free(third);
+    cos_free_aligned(third);
     cos_free(NULL);
 }
 

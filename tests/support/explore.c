@@ -249,6 +249,11 @@ void cos_free(void *ptr)
     }
 }
 
+void cos_free_aligned(void *ptr)
+{
+    (void)ptr;
+}
+
 /* ---- executions ---- */
 
 /* The end of a body: whoever can goes on, and nothing of this thread is saved. */

@@ -76,13 +76,53 @@ enum {
     COSCHED_REPORT_OVERFLOW = 1
 };
 
+/* --- hooks: memory, messages, failures -------------------------------------------------------------- */
+
+typedef enum { COSCHED_LOG_ERROR, COSCHED_LOG_WARNING, COSCHED_LOG_INFO } cosched_log_level;
+
+/* A task that failed and whom nobody awaits; or any task that panicked. Valid for the length of the call. */
+typedef struct {
+    size_t struct_size;
+    cosched_task task;         /* stale when the hook has returned */
+    const char *name;          /* as in its attr; NULL: none */
+    cosched_fn fn;             /* its body */
+    cosched_affinity affinity; /* where it started */
+    int64_t result;            /* negative; -ENOTRECOVERABLE: a panic */
+    const char *text;          /* a panic: what it said. NULL: it returned that result */
+    const char *trace; /* a panic: text, chain of awaits and back trace, in lines; NULL otherwise */
+} cosched_failure;
+
+/* What the host brings along; each may be NULL. Hooks are called outside of all tasks and locks of the runtime: they may
+ * block their thread for a while, post, and call what any thread may; anything that would suspend answers -EPERM. They come from
+ * any thread of the runtime, several at a time, and must return (no longjmp, no cosched_panic). */
+typedef struct {
+    size_t struct_size;
+    void *data; /* handed to each */
+    /* As malloc, realloc and free; all three or none. For the library's own records and queues: stacks and control blocks come
+     * from mmap, and libuv has an allocator of its own. What lives longer than the runtime (a channel) goes back to the
+     * allocator it came from; until then a runtime with another one is refused (-EBUSY). */
+    void *(*alloc)(void *data, size_t bytes);
+    void *(*realloc)(void *data, void *ptr, size_t bytes);
+    void (*free)(void *data, void *ptr);
+    /* The library's own messages: text without a newline at its end. NULL: errors go to stderr, the rest nowhere. */
+    void (*log)(void *data, cosched_log_level level, const char *text);
+    /* A negative result that nobody awaits: of a detached or posted task, or of a run of cosched_after, _at or _every; on the
+     * thread where it ended, before the runtime counts it as gone. -ECANCELED from a task that was cancelled is no failure (its own
+     * timeout does not count as that). Also each panic, awaited or not, on the thread where it happened. NULL: a warning in
+     * the log. */
+    void (*task_failed)(void *data, const cosched_failure *failure);
+} cosched_hooks;
+
+/* --- runtime: config ---------------------------------------------------------------------------------- */
+
 typedef struct {
     size_t struct_size; /* sizeof: lets the struct grow */
     int32_t workers; /* threads, 0 … 64; -1: effective CPUs - 1, at least 1; 0: WORKER tasks run on MAIN */
     uint32_t blocking_max; /* threads for cosched_blocking, and the most for any other class; 0: 64 */
     size_t stack_size;     /* bytes a task may use of its stack; 0: what fits into 64 KiB */
     uint32_t tasks_max; /* 0: 4 Mi; beyond it spawn answers -EAGAIN. Threads keep up to a quarter of these at hand */
-    uint32_t flags; /* COSCHED_REPORT_OVERFLOW */
+    uint32_t flags;        /* COSCHED_REPORT_OVERFLOW */
+    const cosched_hooks *hooks; /* what it points to is copied; data is borrowed until destroy. NULL: none */
 } cosched_config;
 
 struct uv_loop_s;
@@ -204,6 +244,37 @@ COSCHED_API bool cosched_cancelled(void); /* this task's scope is cancelled; fal
 COSCHED_API cosched_task cosched_self(void);      /* {0, 0} outside tasks */
 COSCHED_API cosched_affinity cosched_where(void); /* where this code runs now; INHERIT outside tasks */
 COSCHED_API size_t cosched_stack_left(void); /* bytes of the stack this code runs on; 0 outside tasks */
+
+/* --- the end of a task: clean-ups, locals, panic ----------------------------------------------------------- */
+
+/* fn(arg) at the end of the calling task, whether it returns, was cancelled or panics: last deferred, first run, on the task's
+ * stack, after its children were cancelled and joined, so that they may use what fn gives back; before whoever awaits it goes
+ * on. Calls belong to their task: what a called function defers runs at the end of the task. fn may suspend; in a task that was
+ * cancelled that answers -ECANCELED, unless fn opens a COSCHED_SHIELD scope. It may defer more. Never suspends. 0, -ENOMEM (fn
+ * will not run), -EINVAL (NULL). */
+COSCHED_API int cosched_defer(void (*fn)(void *arg), void *arg);
+
+/* A value of the calling task under a key: any address, compared and never read. Seen by what the task calls and by its deferred
+ * clean-ups; gone with the task, which does not free it (cosched_defer does). A child starts without any: hand it what it
+ * needs. NULL takes a value away. A search along what the task has set: for a handful of keys. 0, -ENOMEM, -EINVAL (key
+ * NULL). */
+COSCHED_API int cosched_local_set(const void *key, void *value);
+COSCHED_API void *cosched_local_get(const void *key); /* NULL: none, or outside tasks */
+
+#if defined(__GNUC__)
+#define COSCHED_PRINTF_NORETURN __attribute__((__format__(__printf__, 1, 2), __noreturn__))
+#else
+#define COSCHED_PRINTF_NORETURN
+#endif
+/* Fails the calling task, and only that one: its result is -ENOTRECOVERABLE. A message with the chain of awaits and the back
+ * trace goes to the log and to the hook task_failed. Then the groups it has open are cancelled and joined, its scopes end, it goes
+ * back to where it started (out of a call elsewhere), its children are cancelled and joined, its clean-ups run, and whoever
+ * awaits it goes on. A cosched_once whose function panics is done, with that result.
+ *
+ * The frames between are left, not unwound: no destructor, no __attribute__((cleanup)), no unlock of theirs happens. What must
+ * happen is deferred. Never through a frame of a library that does not expect it (a qsort's comparison is fine, a callback of
+ * libuv is not a task's). Outside tasks, in a blocking call and in a hook it ends the process. */
+COSCHED_API void cosched_panic(const char *format, ...) COSCHED_PRINTF_NORETURN;
 
 /* --- scopes: a deadline or a shield over a block ---------------------------------------------------- */
 
@@ -485,6 +556,7 @@ typedef struct {
     uint64_t blocking_threads, blocking_queued;
     uint32_t workers; /* entries of worker[] in use */
     cosched_worker_stats worker[COSCHED_WORKERS_MAX];
+    uint64_t failed; /* failures as the hook task_failed knows them, panics included */
 } cosched_stats;
 
 /* Fills *out up to the struct_size it came with. Any thread, while the runtime lives. 0, -EINVAL. */

@@ -32,6 +32,7 @@ static void add_totals(cosched_stats *s, struct cosched_runtime *rt)
     s->yields = get(&sum.yields);
     s->hops_to_worker = get(&sum.hops_to_worker);
     s->hops_to_main = get(&sum.hops_to_main);
+    s->failed = get(&sum.failed);
 }
 
 static void add_worker(cosched_worker_stats *w, const struct cosched_runtime *rt, uint32_t i)

@@ -73,7 +73,7 @@ void cos_deque_fini(struct cos_deque *d)
     struct cos_deque_ring *ring = cos_atomic_load(&d->ring, relaxed);
     while (ring != NULL) {
         struct cos_deque_ring *older = ring->retired;
-        cos_free(ring);
+        cos_free_aligned(ring);
         ring = older;
     }
     cos_atomic_init(&d->ring, NULL);

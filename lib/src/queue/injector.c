@@ -58,7 +58,7 @@ int cos_injector_init(struct cos_injector *q, uint32_t capacity_log2, cos_inject
 void cos_injector_fini(struct cos_injector *q)
 {
     if (q != NULL) {
-        cos_free(q->cell);
+        cos_free_aligned(q->cell);
         q->cell = NULL;
     }
 }

@@ -22,7 +22,7 @@ enum cos_exec_kind { COS_EXEC_MAIN, COS_EXEC_WORKER, COS_EXEC_OWN };
 struct cos_counters {
     COS_ATOMIC(uint64_t)
     slices, spawned, completed, switches, grown, yields, steals, stolen_from, busy_ns, polls;
-    COS_ATOMIC(uint64_t) hops_to_worker, hops_to_main;
+    COS_ATOMIC(uint64_t) hops_to_worker, hops_to_main, failed;
 };
 
 /* sum += one. */

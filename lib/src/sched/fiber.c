@@ -7,6 +7,7 @@
 
 #include "sched/exec.h"
 #include "sched/finish.h"
+#include "sched/panic.h"
 #include "sched/runtime.h"
 #include "sched/switch.h"
 
@@ -72,8 +73,9 @@ bool cos_fiber_canceled_above(struct cos_fiber *f)
     return (cos_atomic_load(&f->scope->flags, acquire) & COS_SCOPE_CANCELED) != 0;
 }
 
-int64_t cos_fiber_tails(struct cos_fiber *f)
+int64_t cos_fiber_tails(void *fiber)
 {
+    struct cos_fiber *f = fiber;
     int64_t result;
     do {
         cosched_fn fn = f->tail_fn;
@@ -91,26 +93,24 @@ static inline int64_t run_chain(struct cos_fiber *f, cosched_fn fn, void *arg)
     return COS_LIKELY(f->tail_fn == NULL) ? result : cos_fiber_tails(f);
 }
 
-int64_t cos_fiber_run(struct cos_fiber *f, cosched_fn fn, void *arg)
-{
-    struct cos_frame frame = {NULL, fn, f->base};
-    f->frames = &frame;
-    int64_t result = run_chain(f, fn, arg);
-    COS_ASSERT(f->frames == &frame && "longjmp or an exception passed a frame of cosched");
-    f->frames = NULL;
-    return result;
-}
-
 struct grown {
     struct cos_fiber *fiber;
     cosched_fn fn;
     void *arg;
+    struct cos_segment segment;
 };
 
-static int64_t run_grown(void *arg)
+static int64_t run_on_segment(void *arg)
 {
     struct grown *g = arg;
     return run_chain(g->fiber, g->fn, g->arg);
+}
+
+/* At the base of the segment. A fall ends here, and the way back is that of any call. */
+static int64_t run_grown(void *arg)
+{
+    struct grown *g = arg;
+    return cos_arch_guard(&g->segment.sp, run_on_segment, g);
 }
 
 COS_SWITCHES int64_t cos_fiber_call_on_segment(struct cos_fiber *f, cosched_fn fn, void *arg,
@@ -126,14 +126,38 @@ COS_SWITCHES int64_t cos_fiber_call_on_segment(struct cos_fiber *f, cosched_fn f
     COS_COUNT(e, grown);
     char *outer_lo = f->stack_lo;
     f->stack_lo = segment.lo;
-    struct grown g = {f, fn, arg};
+    struct grown g = {f, fn, arg, {.outer = f->segment, .frames = f->frames}};
+    f->segment = &g.segment;
     *top_of(segment.hi) = (struct stack_top){MAGIC, f};
     int64_t result =
         cos_context_call(&f->ctx, segment.lo, (char *)top_of(segment.hi), run_grown, &g);
     f->stack_lo = outer_lo;
-    e = cos_exec_current(); /* it may have come back on another thread */
+    f->segment = g.segment.outer;
+    f->frames = g.segment.frames; /* after a fall those inside are gone */
+    e = cos_exec_current();       /* it may have come back on another thread */
     cos_stack_put(&e->stacks, &segment);
+    if (COS_UNLIKELY(f->falling != NULL)) {
+        cos_panic_fall(f);
+    }
     return result;
+}
+
+int64_t cos_fiber_run_low(void *low)
+{
+    struct cos_low *l = low;
+    return cos_fiber_call_on_segment(l->fiber, l->fn, l->arg, l->error);
+}
+
+void cos_fiber_with_room(struct cos_fiber *f, int64_t (*fn)(void *), void *arg)
+{
+    int error = 0;
+    if (!cos_fiber_has_room(f)) {
+        (void)cos_fiber_call_on_segment(f, fn, arg, &error);
+        if (error == 0) {
+            return;
+        }
+    }
+    fn(arg);
 }
 
 static void put_text(int fd, const char *s)

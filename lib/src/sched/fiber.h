@@ -7,10 +7,12 @@
 #define COS_SCHED_FIBER_H
 #include "arch/context.h"
 #include "arch/fpenv.h"
+#include "arch/guard.h"
 #include "arch/stack.h"
 #include "sched/task.h"
 
 struct cos_exec;
+struct cos_keep;
 
 #define COS_UNLINKED_MAX \
     32 /* inline tasks in a row; then one is linked, so that linking goes no deeper */
@@ -19,11 +21,34 @@ struct cos_exec;
 /* What is done on the other side, after the fiber has left its stack: only this may make it visible. */
 typedef void (*cos_commit_fn)(struct cos_exec *e, struct cos_fiber *left);
 
-/* One call or inline await, on the stack of its caller: the chain of awaits that reports show. */
+/* One call or body of a task, on the stack of its caller: the chain of awaits that reports show. */
 struct cos_frame {
     struct cos_frame *outer; /* borrowed: further down the same stack */
     cosched_fn fn;
-    struct cos_task *task; /* an inline await: the task that runs here; NULL: a call */
+    struct cos_task *task; /* the task whose body this is; NULL: a call */
+};
+
+/* The body of a task: what its panic leaves for. */
+struct cos_body {
+    struct cos_frame frame;  /* first; its task is not NULL */
+    void *sp;                /* of its guard */
+    struct cos_scope *scope; /* what is open inside it lies below this one */
+    int error;               /* why there is no result */
+};
+
+/* A stack that a call went on on: a fall passes it step by step, each on its own stack (arch/guard.h). */
+struct cos_segment {
+    struct cos_segment *outer; /* borrowed: further down */
+    struct cos_frame *frames;  /* the innermost when it began */
+    void *sp;                  /* of the guard at its base */
+};
+
+/* Something of the library's in an open frame of a task, which must not simply vanish in a panic: a group with children,
+ * a once that others wait for. Lies in that frame. */
+struct cos_unwind {
+    struct cos_unwind *outer;           /* borrowed: opened before */
+    struct cos_task *task;              /* whose frame it is */
+    void (*undo)(struct cos_unwind *u); /* by that task; may suspend; removes it */
 };
 
 struct cos_fiber {
@@ -39,17 +64,21 @@ struct cos_fiber {
     COS_ATOMIC(uint32_t)
     look_up; /* 1: somebody cancelled an inline task by its handle. Set under that task's scope lock (release) */
     struct cos_frame *frames; /* innermost call */
-    cos_commit_fn commit;     /* written before a switch, read on the other side */
-    struct cos_task *hop;     /* the block of an outbound call in flight */
-    struct cos_exec *home;    /* a task that owns its thread: that executor; else NULL */
-    cosched_fn tail_fn;       /* cosched_tail: what takes the place of the body that returns now */
+    struct cos_keep *keep; /* keep.h: of the tasks on this stack, newest first; owned; NULL mostly */
+    cos_commit_fn commit;  /* written before a switch, read on the other side */
+    struct cos_task *hop;  /* the block of an outbound call in flight */
+    struct cos_exec *home; /* a task that owns its thread: that executor; else NULL */
+    cosched_fn tail_fn;    /* cosched_tail: what takes the place of the body that returns now */
     void *tail_arg;
     uint32_t wait_seq; /* of the wait that began last */
     uint8_t affinity;  /* COSCHED_MAIN, _WORKER, _BLOCKING: where it belongs now */
     uint8_t hop_to;    /* where a hop in flight goes */
     bool pinned;
-    bool own_fpenv;         /* COSCHED_FPENV, while the body runs */
-    struct cos_fpenv fpenv; /* its own, while it is away */
+    bool own_fpenv;              /* COSCHED_FPENV, while the body runs */
+    struct cos_fpenv fpenv;      /* its own, while it is away */
+    struct cos_unwind *unwinds;  /* newest first */
+    struct cos_segment *segment; /* innermost; NULL: it stands on its first stack */
+    struct cos_body *falling;    /* a panic is on its way there */
     _Alignas(16) char arg[COSCHED_ARG_MAX];
 };
 
@@ -77,23 +106,27 @@ struct cos_fiber *cos_fiber_create(struct cos_exec *e, struct cos_task *t);
 /* Gives the stack back. Nobody stands on it any more. */
 void cos_fiber_destroy(struct cos_exec *e, struct cos_fiber *f);
 
-/* fn(arg) and its tails as the body of the running fiber's base task. */
-int64_t cos_fiber_run(struct cos_fiber *f, cosched_fn fn, void *arg);
-/* fn(arg) as a call of the running fiber (or as the body of `task`, awaited inline; else NULL), on a fresh segment if less than COS_STACK_PROMISE is left; follows tails.
+/* fn(arg) as a call of the running fiber, on a fresh segment if less than COS_STACK_PROMISE is left; follows tails.
  * -ENOMEM in *error when no segment could be had: fn has not run. */
-static inline int64_t cos_fiber_call(struct cos_fiber *f, struct cos_task *task, cosched_fn fn,
-                                     void *arg, int *error);
-/* Its rarer halves. */
+static inline int64_t cos_fiber_call(struct cos_fiber *f, cosched_fn fn, void *arg, int *error);
+/* Its rarer halves, and those of cos_fiber_run. */
 int64_t cos_fiber_call_on_segment(struct cos_fiber *f, cosched_fn fn, void *arg, int *error);
-int64_t cos_fiber_tails(struct cos_fiber *f);
+int64_t cos_fiber_tails(void *fiber);
 
-static inline int64_t cos_fiber_call(struct cos_fiber *f, struct cos_task *task, cosched_fn fn,
-                                     void *arg, int *error)
+/* fn(arg) on a fresh segment if less than COS_STACK_PROMISE is left and one can be had: reports, and hooks of the user's. */
+void cos_fiber_with_room(struct cos_fiber *f, int64_t (*fn)(void *), void *arg);
+
+static inline bool cos_fiber_has_room(const struct cos_fiber *f)
 {
-    struct cos_frame frame = {f->frames, fn, task};
+    return (size_t)((char *)__builtin_frame_address(0) - f->stack_lo) > COS_STACK_PROMISE;
+}
+
+static inline int64_t cos_fiber_call(struct cos_fiber *f, cosched_fn fn, void *arg, int *error)
+{
+    struct cos_frame frame = {f->frames, fn, NULL};
     f->frames = &frame;
     int64_t result;
-    if (COS_LIKELY((size_t)((char *)__builtin_frame_address(0) - f->stack_lo) > COS_STACK_PROMISE)) {
+    if (COS_LIKELY(cos_fiber_has_room(f))) {
         result = fn(arg);
         if (COS_UNLIKELY(f->tail_fn != NULL)) {
             result = cos_fiber_tails(f);
@@ -102,6 +135,40 @@ static inline int64_t cos_fiber_call(struct cos_fiber *f, struct cos_task *task,
         result = cos_fiber_call_on_segment(f, fn, arg, error);
     }
     f->frames = frame.outer;
+    return result;
+}
+
+/* What a body is whose awaiter has little stack left. */
+struct cos_low {
+    struct cos_fiber *fiber;
+    cosched_fn fn;
+    void *arg;
+    int *error;
+};
+
+int64_t cos_fiber_run_low(void *low);
+
+/* fn(arg) and its tails as the body of t, which is the running fiber's current task, under a guard: a panic ends here. *error:
+ * 0; -ENOMEM: fn has not run, which cannot happen with `here`: on this stack whatever is left; -ENOTRECOVERABLE: a panic. */
+static inline __attribute__((always_inline)) int64_t cos_fiber_run(struct cos_fiber *f,
+                                                                   struct cos_task *t, cosched_fn fn,
+                                                                   void *arg, bool here, int *error)
+{
+    struct cos_body body = {.frame = {f->frames, fn, t}, .scope = f->scope};
+    f->frames = &body.frame;
+    int64_t result;
+    if (here || COS_LIKELY(cos_fiber_has_room(f))) {
+        result = cos_arch_guard(&body.sp, fn, arg);
+        if (COS_UNLIKELY(f->tail_fn != NULL)) {
+            result = cos_arch_guard(&body.sp, cos_fiber_tails, f);
+        }
+    } else {
+        struct cos_low low = {f, fn, arg, &body.error};
+        result = cos_arch_guard(&body.sp, cos_fiber_run_low, &low);
+    }
+    COS_ASSERT(f->frames == &body.frame && "longjmp or an exception passed a frame of cosched");
+    f->frames = body.frame.outer;
+    *error = body.error;
     return result;
 }
 

@@ -6,8 +6,10 @@
 
 #include "base/clock.h"
 #include "sched/current.h"
+#include "sched/failure.h"
 #include "sched/hop.h"
 #include "sched/join.h"
+#include "sched/keep.h"
 #include "sched/park.h"
 #include "sched/runtime.h"
 #include "sched/scopes.h"
@@ -90,6 +92,9 @@ static bool gone(const struct cos_task *kid)
 
 void cos_kids_close(struct cos_fiber *f, struct cos_task *self)
 {
+    if (self->kids == 0) {
+        return;
+    }
     uint32_t at = self->kids;
     do {
         struct cos_task *kid = cos_task_at(at);
@@ -105,12 +110,19 @@ void cos_kids_close(struct cos_fiber *f, struct cos_task *self)
 
 /* --- the life of a task on a fiber -------------------------------------------------------------------- */
 
-static void publish_end(struct cos_exec *e, struct cos_task *t);
+static void publish_end(struct cos_exec *e, struct cos_task *t, int64_t result);
 
 static bool skips(const struct cos_fiber *f, struct cos_task *t)
 {
     return (t->flags & COSCHED_SKIP_IF_CANCELED) != 0 &&
            cos_scope_canceled(&t->scope, &f->base->scope);
+}
+
+static int64_t run_body(struct cos_fiber *f, struct cos_task *t, void *arg)
+{
+    int error;
+    int64_t result = cos_fiber_run(f, t, t->fn, arg, false, &error);
+    return error < 0 ? error : result;
 }
 
 static int64_t run_with_timeout(struct cos_fiber *f, struct cos_task *t, void *arg,
@@ -121,7 +133,7 @@ static int64_t run_with_timeout(struct cos_fiber *f, struct cos_task *t, void *a
     if (rc < 0) {
         return rc;
     }
-    int64_t result = cos_fiber_run(f, t->fn, arg);
+    int64_t result = run_body(f, t, arg);
     cosched_scope_end(&scope);
     return result;
 }
@@ -134,8 +146,7 @@ static int64_t run_with_settings(struct cos_fiber *f, struct cos_task *t, void *
     if (f->own_fpenv) {
         cos_arch_fpenv_save(&cos_exec_current()->fpenv);
     }
-    int64_t result =
-        timeout_ns > 0 ? run_with_timeout(f, t, arg, timeout_ns) : cos_fiber_run(f, t->fn, arg);
+    int64_t result = timeout_ns > 0 ? run_with_timeout(f, t, arg, timeout_ns) : run_body(f, t, arg);
     if (f->own_fpenv) {
         f->own_fpenv = false;
         cos_arch_fpenv_restore(&cos_exec_current()->fpenv);
@@ -174,12 +185,9 @@ void cos_task_run(struct cos_exec *e, struct cos_fiber *f, struct cos_task *t)
     } else if ((t->flags & (COS_TASK_TIMEOUT | COSCHED_FPENV)) != 0) {
         result = run_with_settings(f, t, arg, timeout_ns);
     } else {
-        result = cos_fiber_run(f, t->fn, arg);
+        result = run_body(f, t, arg);
     }
-    COS_ASSERT(f->scope == &t->scope && "a scope or group was left open");
-    if (t->kids != 0) {
-        cos_kids_close(f, t);
-    }
+    result = cos_task_close(f, t, result);
     e = cos_exec_current();
     COS_ASSERT(e != NULL && "a forked child ends by exec or _exit");
     cos_task_complete(e, t, result);
@@ -196,23 +204,27 @@ int cos_task_end_wanted(struct cos_exec *e, struct cos_task *self, struct cos_ta
         return 0;
     }
     cos_atomic_store(&t->result, value, relaxed);
-    publish_end(e, t);
+    publish_end(e, t, value);
     return -EBUSY;
 }
 
 /* The last change of the join word. t belongs to somebody else, or to nobody, afterwards. */
-static void publish_end(struct cos_exec *e, struct cos_task *t)
+static void publish_end(struct cos_exec *e, struct cos_task *t, int64_t result)
 {
     cosched_task handle = cos_task_handle(t);
     uint64_t j = cos_atomic_load(&t->join, relaxed);
     for (;;) {
         uint32_t who = cos_join_who(j);
+        bool listed = who == COS_JOIN_DETACHED_LISTED;
+        if (COS_UNLIKELY(result < 0) && (who == COS_JOIN_DETACHED || listed)) {
+            cos_failure_of_root(e, t, result);
+            result = 0; /* once */
+        }
         if (who == COS_JOIN_DETACHED) { /* nobody else moves it from here */
             cos_task_free(&e->tasks, t);
             cos_roots_remove(e->rt);
             return;
         }
-        bool listed = who == COS_JOIN_DETACHED_LISTED;
         uint64_t end = listed ? cos_join(handle.generation + 1, COS_JOIN_ZOMBIE)
                               : cos_join(handle.generation, COS_JOIN_DONE);
         if (listed) {
@@ -238,7 +250,7 @@ void cos_task_complete(struct cos_exec *e, struct cos_task *t, int64_t result)
     cos_scope_release(e, cos_scope_unlink(&t->scope));
     struct cos_group *group = t->group;
     if (group == NULL) {
-        publish_end(e, t);
+        publish_end(e, t, result);
         return;
     }
     cos_task_free(&e->tasks, t);

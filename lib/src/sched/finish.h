@@ -12,9 +12,8 @@ int cos_task_end_wanted(struct cos_exec *e, struct cos_task *self, struct cos_ta
 /* Publishes the end of a task: wakes its waiter, tells its group, or frees it. Touches neither fiber nor stack. */
 void cos_task_complete(struct cos_exec *e, struct cos_task *t, int64_t result);
 
-void cos_kids_close(struct cos_fiber *f,
-                    struct cos_task *self); /* cancels and joins them; there are some */
 void cos_kids_sweep(struct cos_task *parent);
+void cos_kids_close(struct cos_fiber *f, struct cos_task *self); /* cancels and joins all */
 void cos_kids_hint(struct cos_task *parent); /* a stranger consumed one of its kids: sweep now and then */
 
 /* Owner's list of children that are neither awaited nor detached. */

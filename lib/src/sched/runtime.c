@@ -9,6 +9,7 @@
 #include "arch/futex.h"
 #include "base/alloc.h"
 #include "base/clock.h"
+#include "base/hooks.h"
 #include "sched/cpus.h"
 #include "sched/current.h"
 #include "sched/fork.h"
@@ -99,7 +100,7 @@ static struct cos_exec *make_exec(struct cosched_runtime *rt, enum cos_exec_kind
 {
     struct cos_exec *e = cos_alloc_aligned(_Alignof(struct cos_exec), sizeof *e);
     if (e != NULL && cos_exec_init(e, rt, kind, id) < 0) { /* it cleans up after itself */
-        cos_free(e);
+        cos_free_aligned(e);
         e = NULL;
     }
     rt->execs[id] = e;
@@ -144,7 +145,7 @@ static void free_execs(struct cosched_runtime *rt)
     for (uint32_t i = 0; i < COS_EXECS_MAX; i++) {
         if (rt->execs[i] != NULL) {
             cos_exec_fini(rt->execs[i]);
-            cos_free(rt->execs[i]);
+            cos_free_aligned(rt->execs[i]);
         }
     }
 }
@@ -176,7 +177,7 @@ static void free_runtime(struct cosched_runtime *rt)
     free_execs(rt);
     cos_injector_fini(&rt->injector);
     cos_stack_shutdown(); /* -EBUSY: the next runtime goes on with what is mapped */
-    cos_free(rt);
+    cos_free_aligned(rt);
 }
 
 static COS_ATOMIC(uint32_t) exists; /* claims the one place; acquire and release around a runtime's life */
@@ -198,7 +199,8 @@ int cosched_runtime_create(cosched_runtime **out, const cosched_config *config,
     cos_fence_init();
     cos_fork_watch();
     struct cosched_runtime *rt = NULL;
-    rc = cos_tasks_reserve();
+    rc = cos_hooks_set(c.hooks);
+    rc = rc == 0 ? cos_tasks_reserve() : rc;
     if (rc == 0) {
         rt = cos_alloc_aligned(_Alignof(struct cosched_runtime), sizeof *rt);
         rc = rt == NULL ? -ENOMEM : init_parts(rt, &c);
@@ -221,6 +223,7 @@ int cosched_runtime_create(cosched_runtime **out, const cosched_config *config,
         if (rt != NULL) {
             free_runtime(rt);
         }
+        cos_hooks_drop();
         cos_atomic_store(&exists, 0, release);
         return rc;
     }
@@ -376,6 +379,7 @@ int cosched_runtime_destroy(cosched_runtime *rt)
     cos_overflow_uninstall();
     cos_atomic_store(&the_runtime, NULL, release);
     free_runtime(rt);
+    cos_hooks_drop();
     cos_atomic_store(&exists, 0, release);
     return 0;
 }

@@ -32,7 +32,8 @@ enum {
     COS_SCOPE_NODE = 16,   /* const: a counted block of cosched_scope_begin (COS_TASK_SCOPE) */
     COS_SCOPE_ZOMBIES = 32, /* of a task: strangers consumed some of its kids; a hint, may be stray */
     COS_SCOPE_STRANGERS =
-        64 /* of a task: somebody who is not its parent wants its handle; see cos_join_stranger */
+        64, /* of a task: somebody who is not its parent wants its handle; see cos_join_stranger */
+    COS_SCOPE_PANICKED = 128 /* of a task: it has, and that was reported */
 };
 
 struct cos_scope {

@@ -10,7 +10,7 @@
 struct open_scope {         /* what lies in a cosched_scope */
     struct cos_task *block; /* counted: one reference is this */
     struct cos_scope *outer;
-    struct cos_timers *timers; /* where the deadline is armed; NULL none */
+    bool armed; /* it has a deadline */
 };
 
 COS_STATIC_ASSERT(sizeof(struct open_scope) <= sizeof(cosched_scope), "cosched_scope is too small");
@@ -53,20 +53,46 @@ int cosched_scope_begin(cosched_scope *scope, int64_t deadline, unsigned flags)
     block->kind = COS_TASK_SCOPE;
     cos_atomic_store(&block->refs, 1, relaxed);
     block->timer = (struct cos_timer){.armed = false};
+    block->timer_exec = e->id;
     cos_scope_init(&block->scope, f->scope, COS_SCOPE_NODE | (shield ? COS_SCOPE_SHIELD : 0U));
     cos_scope_retain(f->scope);
     *o = (struct open_scope){.block = block, .outer = f->scope};
     cos_scope_link(&block->scope);
     f->scope = &block->scope;
     if (deadline != COSCHED_NEVER) {
-        o->timers = &e->timers;
-        cos_timers_arm(o->timers, block, deadline);
+        o->armed = true;
+        cos_timers_arm(&e->timers, block, deadline);
         cos_worker_watch(e, deadline);
         if (deadline <= cosched_now()) {
             cos_scope_cancel(&block->scope, COS_SCOPE_EXPIRED);
         }
     }
     return 0;
+}
+
+/* True: its own deadline had passed. */
+static bool end_block(struct cos_exec *e, struct cos_task *block, bool armed)
+{
+    if (armed) {
+        cos_timers_disarm(&e->rt->execs[block->timer_exec]->timers, block);
+    }
+    bool expired = (cos_atomic_load(&block->scope.flags, acquire) & COS_SCOPE_EXPIRED) != 0;
+    if ((cos_atomic_load(&block->scope.flags, relaxed) & COS_SCOPE_SHIELD) != 0) {
+        cos_scope_lift_shield(&block->scope); /* whoever lives on in it is not protected for ever */
+    }
+    return expired;
+}
+
+void cos_scopes_end_all(struct cos_fiber *f, struct cos_scope *to)
+{
+    while (f->scope != to) {
+        struct cos_exec *e = cos_exec_current();
+        struct cos_scope *s = f->scope;
+        struct cos_scope *outer = cos_atomic_load(&s->parent, relaxed); /* of a block: const */
+        (void)end_block(e, block_of(s), true);
+        f->scope = outer;
+        cos_scope_release(e, s);
+    }
 }
 
 bool cosched_scope_end(cosched_scope *scope)
@@ -76,13 +102,7 @@ bool cosched_scope_end(cosched_scope *scope)
     struct cos_fiber *f = cos_fiber_current(&e);
     COS_ASSERT(f != NULL && f->scope == &o->block->scope &&
                "scopes end in reverse order, on the task that began them");
-    if (o->timers != NULL) {
-        cos_timers_disarm(o->timers, o->block);
-    }
-    bool expired = (cos_atomic_load(&o->block->scope.flags, acquire) & COS_SCOPE_EXPIRED) != 0;
-    if ((cos_atomic_load(&o->block->scope.flags, relaxed) & COS_SCOPE_SHIELD) != 0) {
-        cos_scope_lift_shield(&o->block->scope); /* whoever lives on in it is not protected for ever */
-    }
+    bool expired = end_block(e, o->block, o->armed);
     f->scope = o->outer;
     cos_scope_release(e, &o->block->scope);
     *o = (struct open_scope){0};

@@ -21,4 +21,7 @@ static inline void cos_scope_release(struct cos_exec *e, struct cos_scope *s)
         cos_scope_release_block(e, s);
     }
 }
+
+/* Ends what is open in the running fiber below `to`, whose code a panic leaves. */
+void cos_scopes_end_all(struct cos_fiber *f, struct cos_scope *to);
 #endif

@@ -8,6 +8,7 @@
 #include "sched/finish.h"
 #include "sched/hop.h"
 #include "sched/join.h"
+#include "sched/keep.h"
 #include "sched/park.h"
 #include "sched/scopes.h"
 
@@ -98,14 +99,11 @@ static inline int run_inline(struct cos_fiber *f, struct cos_task *t, uint32_t g
     int error = 0;
     int64_t value = COS_UNLIKELY(t->flags != 0) && skips(f, t)
                         ? -ECANCELED
-                        : cos_fiber_call(f, t, t->fn, arg, &error);
+                        : cos_fiber_run(f, t, t->fn, arg, false, &error);
     if (COS_UNLIKELY(error < 0)) {
-        value = error; /* no stack for it: its result, as for a task that never got one */
+        value = error; /* a panic; or no stack for it, as for a task that never got one */
     }
-    COS_ASSERT(f->scope == &t->scope && "a scope or group was left open");
-    if (COS_UNLIKELY(t->kids != 0)) {
-        cos_kids_close(f, t);
-    }
+    value = cos_task_close(f, t, value);
     f->current = self;
     f->scope = scope;
     f->anchor = anchor;

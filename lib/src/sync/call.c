@@ -10,7 +10,7 @@
 static int call_here(struct cos_fiber *f, int64_t *result, cosched_fn fn, void *arg)
 {
     int error = 0;
-    int64_t value = cos_fiber_call(f, NULL, fn, arg, &error);
+    int64_t value = cos_fiber_call(f, fn, arg, &error);
     if (error == 0 && result != NULL) {
         *result = value;
     }

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "sched/panic.h"
 #include "sched/park.h"
 #include "sched/runtime.h"
 #include "sched/scopes.h"
@@ -96,6 +97,13 @@ static bool valid(const cosched_group_attr *a)
            (!supervise || a->restart_window_ns == 0 || a->restarts_max <= COSCHED_RESTARTS_MAX);
 }
 
+static void undo(struct cos_unwind *u)
+{
+    cosched_group *public = (cosched_group *)(void *)COS_CONTAINER_OF(u, struct group, unwind);
+    cosched_group_cancel(public);
+    (void)cosched_group_join(public, COSCHED_NEVER);
+}
+
 int cosched_group_init(cosched_group *public, const cosched_group_attr *attr)
 {
     struct group *g = group_of(public);
@@ -128,6 +136,7 @@ int cosched_group_init(cosched_group *public, const cosched_group_attr *attr)
     cos_atomic_store(&g->pending, 1, relaxed);
     cos_scope_init(&g->scope, f->scope, 0);
     cos_scope_retain(f->scope);
+    cos_unwind_push(f, &g->unwind, undo);
     return 0;
 }
 
@@ -239,6 +248,7 @@ int64_t cosched_group_join(cosched_group *public, int64_t deadline)
     if (cos_atomic_sub(&g->pending, 1, acq_rel) != 1) {
         rc = wait_for_children(g, deadline);
     }
+    cos_unwind_remove(f, &g->unwind);
     cos_scope_release(cos_exec_current(), cos_scope_unlink(&g->scope));
     cos_free(g->supervise);
     g->supervise = NULL;

@@ -18,6 +18,7 @@ struct cos_supervise {
 struct group {
     struct cos_group link; /* first: what children know of it */
     struct cos_scope scope;
+    struct cos_unwind unwind;     /* from init to join: a panic of the owner joins it */
     struct cos_task *owner;       /* borrowed: the task that called init */
     cosched_policy policy;        /* const */
     uint32_t first_n;             /* const */

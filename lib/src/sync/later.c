@@ -17,6 +17,7 @@
 
 #include "base/alloc.h"
 #include "base/clock.h"
+#include "sched/failure.h"
 #include "sched/runtime.h"
 #include "sched/scopes.h"
 #include "sched/spawn.h"
@@ -138,6 +139,25 @@ static bool move(struct later *l, enum state from, enum state to)
     return cos_atomic_cas(&l->state, &seen, to, acq_rel, relaxed);
 }
 
+/* Nobody awaits a run: its error is reported. A panic was, when it happened. */
+static void report(const struct later *l, int64_t result)
+{
+    if (result >= 0 || result == -ENOTRECOVERABLE || (result == -ECANCELED && cosched_cancelled())) {
+        return;
+    }
+    struct cos_exec *e;
+    const struct cos_fiber *f = cos_fiber_self(&e);
+    cosched_failure failure = {
+        .struct_size = sizeof failure,
+        .task = cos_task_handle(f->current),
+        .name = l->run.attr.name,
+        .fn = l->run.fn,
+        .affinity = l->run.attr.affinity,
+        .result = result,
+    };
+    cos_failure_report(e, &failure);
+}
+
 /* One run, as soon as there is room for a task. 0 and its result, RUNNING still; -ECANCELED: no run. */
 static int run_once(struct later *l, int64_t *result)
 {
@@ -146,6 +166,7 @@ static int run_once(struct later *l, int64_t *result)
             return -ECANCELED;
         }
         if (cos_repeat_run(&l->run, result) == 0) {
+            report(l, *result);
             return 0;
         }
         if (!move(l, RUNNING, ARMED)) {

@@ -1,6 +1,7 @@
 /* cosched_once: FRESH → RUNNING → DONE. Back to FRESH only when fn could not be started; then one of the line tries. */
 #include <cosched/cosched.h>
 
+#include "sched/panic.h"
 #include "sync/line.h"
 
 enum once_state { FRESH, RUNNING, DONE };
@@ -20,11 +21,13 @@ static struct once *once_of(cosched_once *o)
     return (struct once *)(void *)o;
 }
 
-/* Runs fn and ends the waiting of the others. */
-static int run(struct once *o, cosched_fn fn, void *arg)
+struct run {
+    struct cos_unwind unwind; /* first */
+    struct once *once;
+};
+
+static void finish(struct once *o, int rc, int64_t result)
 {
-    int64_t result = 0;
-    int rc = cosched_call(&result, COSCHED_INHERIT, fn, arg, COSCHED_NEVER);
     cos_lock_acquire(&o->lock);
     o->runner = 0;
     o->result = result;
@@ -36,6 +39,26 @@ static int run(struct once *o, cosched_fn fn, void *arg)
         cos_line_flush(&o->line);
     }
     cos_lock_release(&o->lock);
+}
+
+/* fn has panicked: that is its result. */
+static void undo(struct cos_unwind *u)
+{
+    struct run *run = COS_CONTAINER_OF(u, struct run, unwind);
+    cos_unwind_remove(cos_fiber_self(NULL), u);
+    finish(run->once, 0, -ENOTRECOVERABLE);
+}
+
+/* Runs fn and ends the waiting of the others. */
+static int run(struct once *o, cosched_fn fn, void *arg)
+{
+    struct cos_fiber *f = cos_fiber_self(NULL);
+    struct run open = {.once = o};
+    int64_t result = 0;
+    cos_unwind_push(f, &open.unwind, undo);
+    int rc = cosched_call(&result, COSCHED_INHERIT, fn, arg, COSCHED_NEVER);
+    cos_unwind_remove(f, &open.unwind);
+    finish(o, rc, result);
     return rc;
 }
 
