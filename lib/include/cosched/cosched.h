@@ -78,6 +78,56 @@ enum {
 
 /* --- hooks: memory, messages, failures -------------------------------------------------------------- */
 
+/* What a task waits for. */
+typedef enum {
+    COSCHED_FOR_NOTHING,
+    COSCHED_FOR_TASK,   /* another task; object: its index << 32 | generation */
+    COSCHED_FOR_INLINE, /* the same, and that one runs on its stack: what holds it up holds up both */
+    COSCHED_FOR_ANY_TASK, /* one of several; object: the array of handles */
+    COSCHED_FOR_CHILDREN, /* those that it has to join at its end; object: the one whose turn it is */
+    COSCHED_FOR_GROUP,
+    COSCHED_FOR_MUTEX,
+    COSCHED_FOR_COND,
+    COSCHED_FOR_SEM,
+    COSCHED_FOR_READ_LOCK,
+    COSCHED_FOR_WRITE_LOCK,
+    COSCHED_FOR_BARRIER,
+    COSCHED_FOR_ONCE,
+    COSCHED_FOR_WAIT_GROUP,
+    COSCHED_FOR_SEND,   /* into a channel */
+    COSCHED_FOR_RECV,   /* from a channel */
+    COSCHED_FOR_SELECT, /* object: the array of cases */
+    COSCHED_FOR_EVENT,
+    COSCHED_FOR_TIME,     /* cosched_sleep_until, the start of a token's run */
+    COSCHED_FOR_IO,       /* object: internal */
+    COSCHED_FOR_BLOCKING, /* cosched_blocking; object: the function */
+    COSCHED_FOR_THREAD,   /* its turn on another executor; object: cosched_affinity */
+    COSCHED_FOR_SOMETHING /* internal */
+} cosched_reason;
+
+typedef enum {
+    COSCHED_UNSTARTED, /* it has not run yet: in line, or waiting for its time */
+    COSCHED_ACTIVE,    /* it runs, or is in line to */
+    COSCHED_WAITING
+} cosched_state;
+
+/* A task that is still alive when a shutdown's patience ends. Seen without stopping anybody: a moment's truth. Valid for the
+ * length of the call. */
+typedef struct {
+    size_t struct_size;
+    cosched_task task;
+    const char *name;          /* NULL: none */
+    cosched_fn fn;             /* its body */
+    const char *place;         /* that function by name, as far as the dynamic linker knows it */
+    cosched_affinity affinity; /* where it started */
+    cosched_state state;
+    cosched_reason reason; /* WAITING */
+    uint64_t object;       /* what it waits for: the address, unless the reason says otherwise */
+    int64_t since_ns;      /* since when, monotonic, to some milliseconds; 0: unknown */
+    bool canceled;         /* true: it was cancelled COSCHED_STOP_GRACE_NS ago, and has not ended */
+    const char *text;      /* all of that in words */
+} cosched_survivor;
+
 typedef enum { COSCHED_LOG_ERROR, COSCHED_LOG_WARNING, COSCHED_LOG_INFO } cosched_log_level;
 
 /* A task that failed and whom nobody awaits; or any task that panicked. Valid for the length of the call. */
@@ -111,7 +161,12 @@ typedef struct {
      * timeout does not count as that). Also each panic, awaited or not, on the thread where it happened. NULL: a warning in
      * the log. */
     void (*task_failed)(void *data, const cosched_failure *failure);
+    /* cosched_runtime_stop, on its thread: each task (256 at most) that lives past the deadline, before it is cancelled; and
+     * again, COSCHED_STOP_GRACE_NS later, each that lives still. NULL: warnings, then errors in the log. */
+    void (*survivor)(void *data, const cosched_survivor *survivor);
 } cosched_hooks;
+
+#define COSCHED_STOP_GRACE_NS INT64_C(5000000000)
 
 /* --- runtime: config ---------------------------------------------------------------------------------- */
 
@@ -155,8 +210,9 @@ COSCHED_API int cosched_runtime_post(cosched_runtime *rt, cosched_affinity to, c
 COSCHED_API int cosched_runtime_call(cosched_runtime *rt, cosched_affinity to, cosched_fn fn,
                                      void *arg, int64_t *result);
 
-/* Refuse posts; wait until the deadline for the tasks to end; cancel what is left; wait for its clean-up. Pumps MAIN
- * itself when called on MAIN's thread (outside tasks). Returns how many tasks had to be cancelled. */
+/* Refuse posts; wait until the deadline for the tasks to end; tell the hook `survivor` what is left, and cancel it; wait for
+ * its clean-up, and after COSCHED_STOP_GRACE_NS tell what holds it up. With COSCHED_NOW nobody was given time, and only the
+ * second is told. Pumps MAIN itself when called on MAIN's thread (outside tasks). Returns how many tasks had to be cancelled. */
 COSCHED_API int cosched_runtime_stop(cosched_runtime *rt, int64_t deadline);
 /* On a host's loop: closes the runtime's handles and calls done(data) from the loop. */
 COSCHED_API void cosched_runtime_close(cosched_runtime *rt, void (*done)(void *data), void *data);

@@ -10,6 +10,13 @@ int64_t cos_clock_now(void)
     return (int64_t)ts.tv_sec * COS_NS_PER_S + ts.tv_nsec;
 }
 
+int64_t cos_clock_coarse(void)
+{
+    struct timespec ts;
+    clock_gettime(CLOCK_MONOTONIC_COARSE, &ts);
+    return (int64_t)ts.tv_sec * COS_NS_PER_S + ts.tv_nsec;
+}
+
 int64_t cos_clock_add(int64_t a, int64_t b)
 {
     int64_t sum;

@@ -121,7 +121,7 @@ int cos_op_wait(struct cos_op *op, int64_t deadline)
         cos_park_abort();
     } else {
         op->source->side[op->side].streak = 0;
-        cause = cos_park(deadline, 0);
+        cause = cos_park_on((uintptr_t)op->source, deadline, COS_PARK_FOR(COSCHED_FOR_IO));
     }
     disarm(op);
     if (cos_op_is_shut(op)) {
@@ -141,7 +141,7 @@ int cos_op_wait_any(struct cos_op *ops, size_t count, int64_t deadline)
     if (armed < count) {
         cos_park_abort();
     } else {
-        cause = cos_park(deadline, 0);
+        cause = cos_park_on((uintptr_t)op->source, deadline, COS_PARK_FOR(COSCHED_FOR_IO));
     }
     for (size_t i = 0; i < count; i++) {
         disarm(&ops[i]);

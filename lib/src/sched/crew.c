@@ -8,7 +8,7 @@
 #include "base/clock.h"
 #include "sched/blocking.h"
 #include "sched/fork.h"
-#include "sched/park.h"
+#include "sched/event.h"
 #include "sched/runtime.h"
 #include "sched/thread.h"
 
@@ -289,12 +289,13 @@ int cosched_blocking_in(cosched_blocking_class *class, int64_t *result, cosched_
     if (rc < 0) {
         return rc;
     }
-    rc = cosched_event_wait(&r.done, deadline);
+    unsigned why = COS_PARK_FOR(COSCHED_FOR_BLOCKING);
+    rc = cos_event_wait(&r.done, (uintptr_t)r.fn, deadline, why);
     if (rc < 0) {
         if (withdraw(c, &r)) {
             return rc;
         }
-        cosched_event_wait_always(&r.done);
+        cos_event_wait_always(&r.done, (uintptr_t)r.fn, why);
     }
     if (result != NULL) {
         *result = r.result;

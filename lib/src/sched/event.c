@@ -1,11 +1,12 @@
 /* cosched_event: one word. 0 nobody, 1 set, else the ticket of the waiter. The setter's exchange is its last access; the wake
  * that may follow goes to the waiter's control block, where a late one loses. */
+#include "sched/event.h"
+
 #include <cosched/cosched.h>
 
 #include <errno.h>
 
 #include "sched/exec.h"
-#include "sched/park.h"
 
 enum { NOT_SET = 0, SET = 1 };
 
@@ -32,7 +33,7 @@ void cosched_event_set(cosched_event *ev)
     }
 }
 
-static int wait_for(event_word *w, int64_t deadline, unsigned flags)
+static int wait_for(event_word *w, uint64_t object, int64_t deadline, unsigned flags)
 {
     uint64_t seen = cos_atomic_load(w, acquire); /* pairs with the exchange in set */
     if (seen == SET) {
@@ -47,7 +48,7 @@ static int wait_for(event_word *w, int64_t deadline, unsigned flags)
         cos_park_abort();
         return seen == SET ? 0 : -EBUSY;
     }
-    enum cos_cause cause = cos_park(deadline, flags);
+    enum cos_cause cause = cos_park_on(object, deadline, flags);
     if (cause == COS_WOKEN) {
         return 0;
     }
@@ -55,19 +56,30 @@ static int wait_for(event_word *w, int64_t deadline, unsigned flags)
     return cos_atomic_cas(w, &seen, NOT_SET, acquire, acquire) ? cos_cause_error(cause) : 0;
 }
 
-int cosched_event_wait(cosched_event *ev, int64_t deadline)
+int cos_event_wait(cosched_event *ev, uint64_t object, int64_t deadline, unsigned flags)
 {
     const struct cos_fiber *f = cos_fiber_current(NULL);
     if (f == NULL) {
         return -EPERM;
     }
-    return cos_scope_canceled(f->scope, &f->base->scope) ? -ECANCELED
-                                                         : wait_for(word_of(ev), deadline, 0);
+    return cos_scope_canceled(f->scope, &f->base->scope)
+               ? -ECANCELED
+               : wait_for(word_of(ev), object, deadline, flags);
+}
+
+void cos_event_wait_always(cosched_event *ev, uint64_t object, unsigned flags)
+{
+    COS_ASSERT(cos_fiber_current(NULL) != NULL);
+    int rc = wait_for(word_of(ev), object, COSCHED_NEVER, flags | COS_PARK_ALWAYS);
+    COS_ASSERT(rc == 0 && "an event has one waiter");
+}
+
+int cosched_event_wait(cosched_event *ev, int64_t deadline)
+{
+    return cos_event_wait(ev, (uintptr_t)ev, deadline, COS_PARK_FOR(COSCHED_FOR_EVENT));
 }
 
 void cosched_event_wait_always(cosched_event *ev)
 {
-    COS_ASSERT(cos_fiber_current(NULL) != NULL);
-    int rc = wait_for(word_of(ev), COSCHED_NEVER, COS_PARK_ALWAYS);
-    COS_ASSERT(rc == 0 && "an event has one waiter");
+    cos_event_wait_always(ev, (uintptr_t)ev, COS_PARK_FOR(COSCHED_FOR_EVENT));
 }

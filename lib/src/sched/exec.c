@@ -131,7 +131,7 @@ static void submit_worker(struct cosched_runtime *rt, struct cos_exec *e, struct
 void cos_submit(struct cos_exec *e, struct cos_task *t)
 {
     struct cosched_runtime *rt = cos_runtime();
-    const struct cos_fiber *f = t->fiber;
+    const struct cos_fiber *f = cos_task_fiber(t);
     uint8_t affinity = f != NULL ? f->affinity : t->affinity;
     if (affinity == COSCHED_BLOCKING) {
         COS_ASSERT(f != NULL && f->home != NULL &&
@@ -171,7 +171,7 @@ static bool belongs_here(const struct cos_exec *e, const struct cos_fiber *f)
 
 void cos_submit_next(struct cos_exec *e, struct cos_task *t)
 {
-    if (e != NULL && e->next == 0 && e->budget > 0 && belongs_here(e, t->fiber)) {
+    if (e != NULL && e->next == 0 && e->budget > 0 && belongs_here(e, cos_task_fiber(t))) {
         e->next = t->index;
     } else {
         cos_submit(e, t);
@@ -197,10 +197,11 @@ static struct cos_fiber *resolve(struct cos_exec *e, struct cos_task *t)
     if (COS_UNLIKELY(t->kind == COS_TASK_HOP)) {
         return cos_hop_arrive(e, t);
     }
-    if (t->fiber != NULL) {
-        return t->fiber;
+    struct cos_fiber *f = cos_task_fiber(t);
+    if (f != NULL) {
+        return f;
     }
-    struct cos_fiber *f = cos_fiber_create(e, t);
+    f = cos_fiber_create(e, t);
     if (f == NULL) {
         if ((t->flags & COS_TASK_ARMED) != 0) {
             cos_task_unarm(t);
@@ -243,7 +244,7 @@ bool cos_exec_next_on(struct cos_exec *e, struct cos_fiber *f)
         return false;
     }
     struct cos_task *t = cos_task_at(index);
-    if (t->kind != COS_TASK_BODY || t->fiber != NULL || t->stack_kib != 0 ||
+    if (t->kind != COS_TASK_BODY || cos_task_fiber(t) != NULL || t->stack_kib != 0 ||
         f->stack.hi - f->stack.lo < (ptrdiff_t)(e->rt->stack_bytes / 2)) {
         e->next = index; /* the choice that follows takes it from here */
         return false;

@@ -46,7 +46,8 @@ void cos_kids_sweep(struct cos_task *parent)
 static void wait_for_stranger(void)
 {
     cos_park_begin();
-    cos_park(cos_clock_add(cos_clock_now(), COS_NS_PER_MS), COS_PARK_NO_CANCEL);
+    cos_park(cos_clock_add(cos_clock_now(), COS_NS_PER_MS),
+             COS_PARK_NO_CANCEL | COS_PARK_FOR(COSCHED_FOR_CHILDREN));
 }
 
 /* Unlists one kid, when it has ended or belongs to nobody. */
@@ -156,7 +157,7 @@ static int64_t run_with_settings(struct cos_fiber *f, struct cos_task *t, void *
 
 void cos_task_run(struct cos_exec *e, struct cos_fiber *f, struct cos_task *t)
 {
-    t->fiber = f;
+    cos_atomic_store(&t->fiber, f, relaxed);
     f->current = t;
     f->scope = &t->scope;
     f->anchor = NULL;

@@ -5,7 +5,9 @@
 
 #include <errno.h>
 
+#include "base/clock.h"
 #include "sched/park.h"
+#include "sched/reason.h"
 #include "sched/runtime.h"
 
 bool cos_is_here(const struct cos_exec *e, const struct cos_fiber *f, cosched_affinity to)
@@ -39,7 +41,10 @@ void cos_hop(cosched_affinity to)
         return;
     }
     f->hop_to = (uint8_t)to;
+    cos_reason_set(f->base->index, f->wait_seq, COSCHED_FOR_THREAD, f->current->index, (uint64_t)to,
+                   cos_clock_coarse());
     cos_leave(e, commit_hop);
+    cos_reason_clear(f->base->index);
 }
 
 static void commit_hop_until(struct cos_exec *e, struct cos_fiber *left)
@@ -73,7 +78,7 @@ int cos_hop_until(cosched_affinity to, int64_t deadline)
     block->affinity = (uint8_t)to;
     cos_atomic_store(&block->ticket, cos_park_begin(), relaxed);
     f->hop = block;
-    enum cos_cause cause = cos_park_by(commit_hop_until, deadline, 0);
+    enum cos_cause cause = cos_park_by(commit_hop_until, deadline, COS_PARK_FOR(COSCHED_FOR_THREAD));
     if (f->hop != NULL) { /* it never left */
         f->hop = NULL;
         e = cos_exec_current();
@@ -91,6 +96,6 @@ struct cos_fiber *cos_hop_arrive(struct cos_exec *e, struct cos_task *block)
     if (cos_wait_claim(&traveler->wait, (uint32_t)ticket, COS_ARRIVED) != COS_CLAIM_SUBMIT) {
         return NULL;
     }
-    traveler->fiber->affinity = to;
-    return traveler->fiber;
+    cos_task_fiber(traveler)->affinity = to;
+    return cos_task_fiber(traveler);
 }

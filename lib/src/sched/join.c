@@ -58,7 +58,10 @@ int cos_join_wait(struct cos_fiber *f, struct cos_task *t, uint32_t generation, 
             cos_atomic_store(&base->joining, 0, relaxed);
             continue;
         }
-        enum cos_cause cause = cos_park(deadline, flags);
+        enum cos_cause cause =
+            cos_park_on(key((cosched_task){t->index, generation}), deadline,
+                        flags | COS_PARK_FOR(flags == COS_PARK_ALWAYS ? COSCHED_FOR_CHILDREN
+                                                                      : COSCHED_FOR_TASK));
         cos_atomic_store(&base->joining, 0, relaxed);
         if (cause == COS_WOKEN) {
             return 0;

@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "sched/current.h"
+#include "sched/reason.h"
 #include "sched/runtime.h"
 
 uint64_t cos_park_begin(void)
@@ -38,12 +39,7 @@ static enum cos_cause give_up(enum cos_cause why)
     return winner == COS_CANCELED ? why : winner;
 }
 
-enum cos_cause cos_park(int64_t deadline, unsigned flags)
-{
-    return cos_park_by(commit_park, deadline, flags);
-}
-
-enum cos_cause cos_park_by(cos_commit_fn commit, int64_t deadline, unsigned flags)
+static enum cos_cause park(cos_commit_fn commit, uint64_t object, int64_t deadline, unsigned flags)
 {
     struct cos_exec *e;
     struct cos_fiber *f = cos_fiber_self(&e);
@@ -52,11 +48,18 @@ enum cos_cause cos_park_by(cos_commit_fn commit, int64_t deadline, unsigned flag
     if ((flags & COS_PARK_NO_CANCEL) == 0 && cos_scope_watch(f->scope, ticket)) {
         return give_up(COS_CANCELED);
     }
-    if ((flags & COS_PARK_NO_DEADLINE) != 0) {
+    int64_t now;
+    if ((flags & COS_PARK_NO_DEADLINE) != 0 || deadline == COSCHED_NEVER) {
         deadline = COSCHED_NEVER;
-    } else if (deadline != COSCHED_NEVER && deadline <= cos_clock_now()) {
-        return give_up(COS_TIMED_OUT);
+        now = cos_clock_coarse();
+    } else {
+        now = cos_clock_now();
+        if (deadline <= now) {
+            return give_up(COS_TIMED_OUT);
+        }
     }
+    cos_reason_set(base->index, f->wait_seq, (cosched_reason)(flags >> 8), f->current->index,
+                   object, now);
     struct cos_timers *timers = NULL;
     if (deadline != COSCHED_NEVER) {
         timers = &e->timers; /* stays there, though the executor may be another one afterwards */
@@ -69,6 +72,21 @@ enum cos_cause cos_park_by(cos_commit_fn commit, int64_t deadline, unsigned flag
         cos_timers_disarm(timers, base);
     }
     return cause;
+}
+
+enum cos_cause cos_park(int64_t deadline, unsigned flags)
+{
+    return park(commit_park, 0, deadline, flags);
+}
+
+enum cos_cause cos_park_on(uint64_t object, int64_t deadline, unsigned flags)
+{
+    return park(commit_park, object, deadline, flags);
+}
+
+enum cos_cause cos_park_by(cos_commit_fn commit, int64_t deadline, unsigned flags)
+{
+    return park(commit, 0, deadline, flags);
 }
 
 bool cos_wake(uint64_t ticket, enum cos_cause cause)

@@ -24,12 +24,18 @@ enum {
     COS_PARK_ALWAYS = 3
 };
 
+/* In the flags: what is waited for, for who looks in (reason.h). */
+#define COS_PARK_FOR(reason) ((unsigned)(reason) << 8)
+
 /* Begins a wait of the running task. On an executor, inside a task. */
 uint64_t cos_park_begin(void);
 
 /* Waits. When the task is cancelled already, or the deadline has passed, it returns at once unless a source was faster.
  * May suspend; the caller may run on another thread afterwards. */
 enum cos_cause cos_park(int64_t deadline, unsigned flags);
+
+/* The same, and what it is waited for by name: an address, or what cosched_reason says. */
+enum cos_cause cos_park_on(uint64_t object, int64_t deadline, unsigned flags);
 
 /* The same with a commit of the caller's (exec.h): it runs after the task has left its stack, unless the wait ended at once. */
 enum cos_cause cos_park_by(void (*commit)(struct cos_exec *e, struct cos_fiber *left),

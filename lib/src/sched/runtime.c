@@ -13,7 +13,9 @@
 #include "sched/cpus.h"
 #include "sched/current.h"
 #include "sched/fork.h"
+#include "sched/reason.h"
 #include "sched/spawn.h"
+#include "sched/survivors.h"
 #include "sched/thread.h"
 
 static COS_ATOMIC(struct cosched_runtime *) the_runtime; /* release when complete, acquire by readers */
@@ -201,6 +203,7 @@ int cosched_runtime_create(cosched_runtime **out, const cosched_config *config,
     struct cosched_runtime *rt = NULL;
     rc = cos_hooks_set(c.hooks);
     rc = rc == 0 ? cos_tasks_reserve() : rc;
+    rc = rc == 0 ? cos_reasons_reserve(cos_tasks_capacity()) : rc;
     if (rc == 0) {
         rt = cos_alloc_aligned(_Alignof(struct cosched_runtime), sizeof *rt);
         rc = rt == NULL ? -ENOMEM : init_parts(rt, &c);
@@ -344,8 +347,15 @@ int cosched_runtime_stop(cosched_runtime *rt, int64_t deadline)
     wait_for_roots(rt, deadline, on_main);
     uint32_t left = cos_atomic_load(&rt->roots, seq_cst);
     if (left != 0) {
+        if (deadline != COSCHED_NOW) {
+            cos_survivors_report(false);
+        }
         cos_scope_cancel(&rt->root, 0);
-        wait_for_roots(rt, INT64_MAX, on_main);
+        wait_for_roots(rt, cos_clock_add(cos_clock_now(), cos_survivors_grace()), on_main);
+        if (cos_atomic_load(&rt->roots, acquire) != 0) {
+            cos_survivors_report(true);
+            wait_for_roots(rt, INT64_MAX, on_main);
+        }
     }
     return (int)left;
 }

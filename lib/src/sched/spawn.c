@@ -54,11 +54,17 @@ static inline void fill(struct cos_task *t, struct cos_scope *parent, uint8_t af
     t->name = NULL;
     t->group = NULL;
     t->kids = 0;
-    cos_atomic_store(&t->refs, 0, relaxed);
     cos_atomic_store(&t->parent, 0, relaxed);
     cos_atomic_store(&t->joining, 0, relaxed);
     cos_scope_init(&t->scope, parent, 0);
     cos_scope_retain(parent);
+}
+
+/* Made: what is const from here on may be read by who looks in. release: pairs with the acquire in cos_look_at. */
+static inline void make_visible(struct cos_task *t)
+{
+    uint32_t generation = cos_join_generation(cos_atomic_load(&t->join, relaxed));
+    cos_atomic_store(&t->refs, cos_task_stamp(generation), release);
 }
 
 int cos_task_make(struct cos_task **out, struct cos_exec *e, struct cos_scope *parent,
@@ -85,6 +91,7 @@ int cos_task_make(struct cos_task **out, struct cos_exec *e, struct cos_scope *p
         t->flags |= COS_TASK_ARG_COPY;
         memcpy(t->arg_copy, arg, a->arg_size);
     }
+    make_visible(t);
     *out = t;
     return 0;
 }
@@ -179,6 +186,7 @@ static inline bool spawn_here(struct cos_exec *e, struct cos_fiber *f, cosched_t
         return false;
     }
     fill(t, f->scope, f->affinity, fn, arg);
+    make_visible(t);
     *out = cos_task_handle(t);
     cos_kids_add(f->current, t); /* before it can end */
     COS_COUNT(e, spawned);
@@ -347,7 +355,7 @@ void cosched_cancel(cosched_task task)
         if (!parked_or_own) {
             /* Inline tasks above it on that stack need not be linked to it. release: pairs with cos_fiber_canceled. The fiber
              * lives as long as t cannot be recycled. */
-            cos_atomic_store(&t->fiber->look_up, 1, release);
+            cos_atomic_store(&cos_task_fiber(t)->look_up, 1, release);
         }
     }
     cos_lock_release(&t->scope.lock);

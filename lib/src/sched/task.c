@@ -177,7 +177,7 @@ void cos_task_recycle_slow(struct cos_task_cache *cache, struct cos_task *t)
 {
     wait_for_cancelers(t);
     t->kind = COS_TASK_FREE;
-    t->fiber = NULL;
+    cos_atomic_store(&t->fiber, NULL, relaxed);
     uint32_t generation = cos_join_generation(cos_atomic_load(&t->join, relaxed));
     cos_atomic_store(&t->join, cos_join(generation, COS_JOIN_NONE),
                      relaxed); /* a zombie's block starts afresh */

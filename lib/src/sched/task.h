@@ -66,7 +66,8 @@ struct cos_task {
     };
 
     cosched_fn fn;
-    struct cos_fiber *fiber; /* from its start; const while it lives */
+    COS_ATOMIC(struct cos_fiber *)
+    fiber; /* from its start; const while it lives. relaxed: who acts on it has the right to run the task */
     const char *name;        /* borrowed: static storage */
     struct cos_group *group; /* borrowed: outlives its children */
     COS_ATOMIC(uint64_t)
@@ -89,7 +90,8 @@ struct cos_task {
         uint32_t timer_exec; /* whose wheel holds the timer; owner only */
     };
 
-    COS_ATOMIC(uint32_t) refs; /* of a scope block: who names it */
+    COS_ATOMIC(uint32_t)
+    refs; /* of a scope block: who names it; of a task: cos_task_stamp, for look.c */
     COS_ATOMIC(uint32_t)
     parent;        /* index of the spawner whose kids list this is in, 0 none; owner writes */
     uint32_t kids; /* newest child, of a circular list; owner only, like the links of the children in it */
@@ -181,10 +183,22 @@ static inline void cos_task_recycle(struct cos_task_cache *cache, struct cos_tas
         return;
     }
     t->kind = COS_TASK_FREE;
-    t->fiber = NULL;
+    cos_atomic_store(&t->fiber, NULL, relaxed);
     cos_atomic_store(&t->link, cache->head, relaxed); /* relaxed: the cache is this thread's */
     cache->head = t->index;
     cache->count++;
+}
+
+/* What says that the block is a task of this generation, fully made; a count of references is far below it. Any later life
+ * has another generation. (The last few generations of a block look like counts: then it is not seen.) */
+static inline uint32_t cos_task_stamp(uint32_t generation)
+{
+    return ~generation;
+}
+
+static inline struct cos_fiber *cos_task_fiber(const struct cos_task *t)
+{
+    return cos_atomic_load(&t->fiber, relaxed);
 }
 
 static inline cosched_task cos_task_handle(const struct cos_task *t)

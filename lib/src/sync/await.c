@@ -19,7 +19,7 @@ static bool claim(struct cos_exec *e, struct cos_task *t)
     if (!cos_deque_take_bottom_if_owner(&e->deque, t->index)) {
         return false;
     }
-    if (COS_LIKELY(t->fiber == NULL)) {
+    if (COS_LIKELY(cos_task_fiber(t) == NULL)) {
         return true;
     }
     cos_submit(e, t);
@@ -75,7 +75,7 @@ static inline int run_inline(struct cos_fiber *f, struct cos_task *t, uint32_t g
     struct cos_scope *scope = f->scope, *anchor = f->anchor;
     uint32_t unlinked = f->unlinked;
     cosched_affinity home = (cosched_affinity)f->affinity;
-    t->fiber = f;
+    cos_atomic_store(&t->fiber, f, relaxed);
     /* release: t->fiber comes with it. The light fence has its partner, the heavy one, in cos_join_stranger. */
     cos_atomic_store(&t->joining, COS_JOINING_INLINE, release);
     cos_fence_light();

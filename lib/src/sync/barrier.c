@@ -44,7 +44,7 @@ int cosched_barrier_wait(cosched_barrier *public, int64_t deadline)
         rc = 1;
     } else {
         struct cos_cell cell = {.tag = 0};
-        rc = cos_line_wait(&b->lock, &b->line, &cell, deadline, 0);
+        rc = cos_line_wait(&b->lock, &b->line, &cell, deadline, COS_PARK_FOR(COSCHED_FOR_BARRIER));
         if (rc < 0) {
             b->arrived--;
         }

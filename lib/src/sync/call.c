@@ -97,7 +97,7 @@ int cosched_sleep_until(int64_t deadline)
         return -EPERM;
     }
     cos_park_begin();
-    return cos_park(deadline, 0) == COS_TIMED_OUT ? 0 : -ECANCELED;
+    return cos_park(deadline, COS_PARK_FOR(COSCHED_FOR_TIME)) == COS_TIMED_OUT ? 0 : -ECANCELED;
 }
 
 bool cosched_cancelled(void)

@@ -117,7 +117,8 @@ static int transfer(cosched_chan *ch, bool sends, void *value, int64_t deadline)
     rc = cos_chan_try(ch, sends, value);
     if (rc == -EAGAIN) {
         struct cos_cell cell = {.value = value};
-        rc = cos_line_wait(&ch->lock, cos_chan_line(ch, sends), &cell, deadline, 0);
+        rc = cos_line_wait(&ch->lock, cos_chan_line(ch, sends), &cell, deadline,
+                           COS_PARK_FOR(sends ? COSCHED_FOR_SEND : COSCHED_FOR_RECV));
     }
     cos_lock_release(&ch->lock);
     return rc;

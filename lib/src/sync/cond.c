@@ -31,7 +31,7 @@ int cosched_cond_wait(cosched_cond *public, cosched_mutex *m, int64_t deadline)
     cos_line_join(&c->line, &cell);
     cos_lock_release(&c->lock);
     cosched_mutex_unlock(m); /* from here on a signal may be faster than the park */
-    rc = cos_line_park(&c->lock, &cell, deadline, 0);
+    rc = cos_line_park(&c->lock, &cell, deadline, COS_PARK_FOR(COSCHED_FOR_COND));
     cos_lock_release(&c->lock);
     cos_mutex_lock_always(m);
     return rc;

@@ -9,8 +9,8 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "sched/event.h"
 #include "sched/panic.h"
-#include "sched/park.h"
 #include "sched/runtime.h"
 #include "sched/scopes.h"
 #include "sched/spawn.h"
@@ -218,10 +218,11 @@ void cosched_group_cancel(cosched_group *public)
 /* Until no child is left; cancels them when the waiting fails, and reports why. */
 static int wait_for_children(struct group *g, int64_t deadline)
 {
-    int rc = cosched_event_wait(&g->done, deadline);
+    unsigned why = COS_PARK_FOR(COSCHED_FOR_GROUP);
+    int rc = cos_event_wait(&g->done, (uintptr_t)g, deadline, why);
     if (rc < 0) {
         cos_scope_cancel(&g->scope, 0);
-        cosched_event_wait_always(&g->done);
+        cos_event_wait_always(&g->done, (uintptr_t)g, why);
     }
     return rc;
 }

@@ -106,7 +106,9 @@ static inline void cos_line_serve_all(struct cos_line *line)
 static inline int cos_line_park(struct cos_lock *lock, struct cos_cell *cell, int64_t deadline,
                                 unsigned flags)
 {
-    enum cos_cause cause = cos_park(deadline, flags);
+    /* The lock lies in the first eight bytes of each of these objects. */
+    uint64_t object = (uintptr_t)lock & ~UINT64_C(7);
+    enum cos_cause cause = cos_park_on(object, deadline, flags);
     cos_lock_acquire(lock); /* waits out whoever serves us */
     cos_list_remove(&cell->link);
     if (cell->state == COS_CELL_SERVED) {
@@ -115,7 +117,7 @@ static inline int cos_line_park(struct cos_lock *lock, struct cos_cell *cell, in
     return cell->state == COS_CELL_FLUSHED ? -EPIPE : cos_cause_error(cause);
 }
 
-/* Joins and waits. Entered and left with the lock held; free in between. */
+/* Joins and waits, `flags` saying what for (COS_PARK_FOR). Entered and left with the lock held; free in between. */
 static inline int cos_line_wait(struct cos_lock *lock, struct cos_line *line, struct cos_cell *cell,
                                 int64_t deadline, unsigned flags)
 {

@@ -62,7 +62,8 @@ static int lock_in_line(struct mutex *m, uint32_t self, int64_t deadline, unsign
     cos_lock_acquire(&m->lock);
     if (!take_or_announce(m, self)) {
         struct cos_cell cell = {.tag = self};
-        rc = cos_line_wait(&m->lock, &m->line, &cell, deadline, flags);
+        rc = cos_line_wait(&m->lock, &m->line, &cell, deadline,
+                           flags | COS_PARK_FOR(COSCHED_FOR_MUTEX));
     }
     cos_lock_release(&m->lock);
     return rc;

@@ -76,7 +76,9 @@ static int run_or_wait(struct once *o, uint32_t self, cosched_fn fn, void *arg, 
     }
     if (state == RUNNING) {
         struct cos_cell cell = {.tag = 0};
-        rc = o->runner == self ? -EDEADLK : cos_line_wait(&o->lock, &o->line, &cell, deadline, 0);
+        rc = o->runner == self ? -EDEADLK
+                               : cos_line_wait(&o->lock, &o->line, &cell, deadline,
+                                               COS_PARK_FOR(COSCHED_FOR_ONCE));
     }
     cos_lock_release(&o->lock);
     return rc;

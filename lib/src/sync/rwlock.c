@@ -64,7 +64,9 @@ static int lock_as(struct rwlock *l, uint32_t self, uint32_t tag, int64_t deadli
         rc = -EDEADLK;
     } else if (!try_enter(l, tag)) {
         struct cos_cell cell = {.tag = tag};
-        rc = cos_line_wait(&l->lock, &l->line, &cell, deadline, 0);
+        rc = cos_line_wait(
+            &l->lock, &l->line, &cell, deadline,
+            COS_PARK_FOR(tag == READER ? COSCHED_FOR_READ_LOCK : COSCHED_FOR_WRITE_LOCK));
         if (rc < 0) {
             admit(l);
         }

@@ -144,7 +144,8 @@ static int choose(struct choice *all, int64_t deadline)
     if (!waits) {
         return won == -EAGAIN ? -ETIMEDOUT : won;
     }
-    enum cos_cause cause = cos_park(deadline, 0);
+    enum cos_cause cause =
+        cos_park_on((uintptr_t)all->cases, deadline, COS_PARK_FOR(COSCHED_FOR_SELECT));
     won = leave_all(all);
     return won >= 0 ? won : cos_cause_error(cause);
 }

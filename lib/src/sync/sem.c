@@ -48,7 +48,7 @@ int cosched_sem_acquire(cosched_sem *public, int64_t deadline)
     cos_lock_acquire(&s->lock);
     if (!take(s)) {
         struct cos_cell cell = {.tag = 0};
-        rc = cos_line_wait(&s->lock, &s->line, &cell, deadline, 0);
+        rc = cos_line_wait(&s->lock, &s->line, &cell, deadline, COS_PARK_FOR(COSCHED_FOR_SEM));
     }
     cos_lock_release(&s->lock);
     return rc;

@@ -49,7 +49,8 @@ int cosched_wait_group_wait(cosched_wait_group *public, int64_t deadline)
     cos_lock_acquire(&g->lock);
     if (g->pending > 0) {
         struct cos_cell cell = {.tag = 0};
-        rc = cos_line_wait(&g->lock, &g->line, &cell, deadline, 0);
+        rc = cos_line_wait(&g->lock, &g->line, &cell, deadline,
+                           COS_PARK_FOR(COSCHED_FOR_WAIT_GROUP));
     }
     cos_lock_release(&g->lock);
     return rc;

@@ -1,0 +1,55 @@
+/* What a task waits for: a record for whoever looks in from outside, without stopping anybody.
+ *
+ * One a control block, beside the block and like it for the life of the process, in memory that is touched by tasks which
+ * park and by no others. The waiting task writes that of its fiber's base task, just before it leaves its stack; nobody takes it
+ * back: it counts while the wait word says that this very wait goes on. A task on its way to another executor has no wait
+ * then, and takes its record back on arrival. */
+#ifndef COS_SCHED_REASON_H
+#define COS_SCHED_REASON_H
+#include <cosched/cosched.h>
+
+#include "base/atomic.h"
+
+struct cos_reason {
+    COS_ATOMIC(uint64_t)
+    stamp; /* number of the wait << 32 | enum cosched_reason; 0 while the rest is written */
+    COS_ATOMIC(uint64_t) object; /* see cosched.h */
+    COS_ATOMIC(int64_t) since_ns;
+    COS_ATOMIC(uint64_t)
+    inner; /* index of the task that waits: the innermost of those on the stack */
+};
+
+extern struct cos_reason *cos_reasons; /* by index; const after cos_reasons_reserve */
+
+int cos_reasons_reserve(uint32_t capacity); /* once; -ENOMEM */
+
+/* By the task. release, each: whoever reads one of them (acquire) finds the stamp of that time, or a later one, when it reads
+ * the stamp again. */
+static inline void cos_reason_set(uint32_t base, uint32_t wait_seq, cosched_reason reason,
+                                  uint32_t inner, uint64_t object, int64_t since_ns)
+{
+    struct cos_reason *r = &cos_reasons[base];
+    cos_atomic_store(&r->stamp, 0, relaxed);
+    cos_atomic_store(&r->object, object, release);
+    cos_atomic_store(&r->since_ns, since_ns, release);
+    cos_atomic_store(&r->inner, inner, release);
+    cos_atomic_store(&r->stamp, (uint64_t)wait_seq << 32 | (uint64_t)reason, release);
+}
+
+static inline void cos_reason_clear(uint32_t base)
+{
+    cos_atomic_store(&cos_reasons[base].stamp, 0, relaxed); /* nothing was written beside it */
+}
+
+struct cos_reason_seen {
+    uint32_t wait_seq, inner;
+    cosched_reason reason;
+    uint64_t object;
+    int64_t since_ns;
+};
+
+/* Any thread. False: none, or it is being written right now. */
+bool cos_reason_read(uint32_t base, struct cos_reason_seen *out);
+
+const char *cos_reason_name(cosched_reason reason);
+#endif
