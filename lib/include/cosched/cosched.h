@@ -73,7 +73,10 @@ COSCHED_API int64_t cosched_in_ns(int64_t ns);
 enum {
     /* Name the task on stderr when one overflows its stack, then die as before. Installs SIGSEGV and SIGBUS
      * handlers (SA_ONSTACK) that chain to the former ones. */
-    COSCHED_REPORT_OVERFLOW = 1
+    COSCHED_REPORT_OVERFLOW = 1,
+    /* Measure how much of its stack each task uses, for cosched_stack_marks. Costs a look over the stack and its clearing a
+     * task. */
+    COSCHED_MEASURE_STACKS = 8
 };
 
 /* --- hooks: memory, messages, failures -------------------------------------------------------------- */
@@ -617,6 +620,20 @@ typedef struct {
 
 /* Fills *out up to the struct_size it came with. Any thread, while the runtime lives. 0, -EINVAL. */
 COSCHED_API int cosched_stats_get(cosched_runtime *rt, cosched_stats *out);
+
+/* How deep the tasks of one function have used their stacks, those included that they awaited inline, but not the further stacks
+ * that deep calls take. */
+typedef struct {
+    cosched_fn fn;    /* the body; NULL: all those for which the table of 255 had no room */
+    const char *name; /* of the first such task */
+    uint64_t bytes; /* the most that one used, the library's frames included; compare with stack_size */
+    uint64_t tasks; /* how many were measured: those that have ended on a stack of their own */
+} cosched_stack_mark;
+
+/* Writes the max deepest, deepest first, and returns how many functions there are. Any thread, while the runtime lives.
+ * -EINVAL: it does not measure. */
+COSCHED_API int cosched_stack_marks(cosched_runtime *rt, cosched_stack_mark *out, size_t max);
+
 COSCHED_API cosched_runtime *cosched_runtime_self(void); /* of the calling task; NULL outside tasks */
 
 #ifdef __cplusplus

@@ -235,8 +235,8 @@ struct cos_fiber *cos_exec_pick(struct cos_exec *e)
 
 bool cos_exec_next_on(struct cos_exec *e, struct cos_fiber *f)
 {
-    /* The loop's turn, a waiter to hand over to, a fiber with settings of its own: no reuse. */
-    if (e->budget == 0 || e->next != 0 || f->home != NULL) {
+    /* The loop's turn, a waiter to hand over to, a fiber with settings of its own, a stack to be measured: no reuse. */
+    if (e->budget == 0 || e->next != 0 || f->home != NULL || e->rt->marks != NULL) {
         return false;
     }
     uint32_t index = take_local(e);

@@ -50,6 +50,10 @@ struct cos_fiber *cos_fiber_create(struct cos_exec *e, struct cos_task *t)
     *top_of(stack.hi) = (struct stack_top){MAGIC, f};
     f->stack = stack;
     f->stack_lo = stack.lo;
+    if (COS_UNLIKELY(e->rt->marks != NULL)) {
+        f->mark_fn = t->fn;
+        f->mark_name = t->name;
+    }
     cos_context_make(&f->ctx, stack.lo, (char *)f, cos_fiber_entry);
     return f;
 }
@@ -60,6 +64,9 @@ void cos_fiber_destroy(struct cos_exec *e, struct cos_fiber *f)
     cos_context_fini(&f->ctx);
     if (COS_UNLIKELY(!cos_stack_canary_ok(&stack))) {
         COS_PANIC("stack overflow: the canary of a finished task's stack is gone");
+    }
+    if (COS_UNLIKELY(e->rt->marks != NULL)) {
+        cos_marks_take(e->rt->marks, &stack, (const char *)f, f->mark_fn, f->mark_name);
     }
     cos_stack_put(&e->stacks, &stack);
 }
@@ -135,6 +142,9 @@ COS_SWITCHES int64_t cos_fiber_call_on_segment(struct cos_fiber *f, cosched_fn f
     f->segment = g.segment.outer;
     f->frames = g.segment.frames; /* after a fall those inside are gone */
     e = cos_exec_current();       /* it may have come back on another thread */
+    if (COS_UNLIKELY(e->rt->marks != NULL)) {
+        cos_marks_clear(&segment);
+    }
     cos_stack_put(&e->stacks, &segment);
     if (COS_UNLIKELY(f->falling != NULL)) {
         cos_panic_fall(f);

@@ -79,6 +79,8 @@ struct cos_fiber {
     struct cos_unwind *unwinds;  /* newest first */
     struct cos_segment *segment; /* innermost; NULL: it stands on its first stack */
     struct cos_body *falling;    /* a panic is on its way there */
+    cosched_fn mark_fn;          /* whose stack use is measured (marks.h) */
+    const char *mark_name;
     _Alignas(16) char arg[COSCHED_ARG_MAX];
 };
 

@@ -87,7 +87,7 @@ static int read_config(cosched_config *out, const cosched_config *config)
     }
     if (out->workers < -1 || out->workers > COSCHED_WORKERS_MAX ||
         out->stack_size > COS_STACK_BYTES_MAX / 2 || out->tasks_max > cos_tasks_capacity() ||
-        (out->flags & ~(uint32_t)COSCHED_REPORT_OVERFLOW) != 0) {
+        (out->flags & ~(uint32_t)(COSCHED_REPORT_OVERFLOW | COSCHED_MEASURE_STACKS)) != 0) {
         return -EINVAL;
     }
     if (out->workers == -1) {
@@ -170,6 +170,9 @@ static int init_parts(struct cosched_runtime *rt, const cosched_config *c)
         }
     }
     rt->main = rt->execs[0];
+    if ((c->flags & COSCHED_MEASURE_STACKS) != 0 && (rt->marks = cos_marks_create()) == NULL) {
+        return -ENOMEM;
+    }
     int rc = cos_injector_init(&rt->injector, COS_INJECTOR_CAPACITY_LOG2, link_of, NULL);
     return rc < 0 ? rc : cos_blocking_init(&rt->blocking, c->blocking_max);
 }
@@ -178,6 +181,7 @@ static void free_runtime(struct cosched_runtime *rt)
 {
     free_execs(rt);
     cos_injector_fini(&rt->injector);
+    cos_marks_destroy(rt->marks);
     cos_stack_shutdown(); /* -EBUSY: the next runtime goes on with what is mapped */
     cos_free_aligned(rt);
 }
