@@ -28,6 +28,28 @@ START_TEST(try_fails_while_held)
 
 END_TEST
 
+/* What the invariant of the switch asks: debug builds know, others say none. */
+START_TEST(debug_builds_count_what_a_thread_holds)
+{
+#if defined(COS_DEBUG) && COS_DEBUG
+    const int each = 1;
+#else
+    const int each = 0;
+#endif
+    struct cos_lock a = {0}, b = {0};
+    ck_assert_int_eq(cos_lock_held(), 0);
+    cos_lock_acquire(&a);
+    ck_assert(cos_lock_try(&b));
+    ck_assert(!cos_lock_try(&a));
+    ck_assert_int_eq(cos_lock_held(), 2 * each);
+    cos_lock_release(&a);
+    ck_assert_int_eq(cos_lock_held(), each);
+    cos_lock_release(&b);
+    ck_assert_int_eq(cos_lock_held(), 0);
+}
+
+END_TEST
+
 struct counter {
     struct cos_lock lock;
     uint64_t value; /* lock */
@@ -270,6 +292,7 @@ int main(void)
     TCase *tcase = tcase_create("lock");
     tcase_set_timeout(tcase, 120);
     tcase_add_test(tcase, try_fails_while_held);
+    tcase_add_test(tcase, debug_builds_count_what_a_thread_holds);
     tcase_add_test(tcase, contended_by_more_threads_than_processors);
     tcase_add_test(tcase, last_user_frees_the_lock);
     tcase_add_test(tcase, futex_refuses_a_changed_word);

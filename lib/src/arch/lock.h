@@ -20,6 +20,16 @@ struct cos_lock {
     COS_ATOMIC(uint32_t) word; /* atomic: enum cos_lock_state */
 };
 
+/* Debug builds: how many locks this thread holds (I9: none when a task leaves its stack). Never inlined: a thread-local. */
+void cos_lock_count(int change);
+int cos_lock_held(void); /* 0 in other builds */
+
+#if defined(COS_DEBUG) && COS_DEBUG
+#define COS_LOCK_COUNT(change) cos_lock_count(change)
+#else
+#define COS_LOCK_COUNT(change) ((void)0)
+#endif
+
 void cos_lock_acquire_slow(struct cos_lock *lock);
 void cos_lock_release_slow(struct cos_lock *lock);
 
@@ -27,7 +37,11 @@ static inline bool cos_lock_try(struct cos_lock *lock)
 {
     uint32_t expected = COS_LOCK_FREE;
     /* acquire: pairs with the release in cos_lock_release; the section sees what the former one wrote. */
-    return cos_atomic_cas(&lock->word, &expected, COS_LOCK_HELD, acquire, relaxed);
+    bool taken = cos_atomic_cas(&lock->word, &expected, COS_LOCK_HELD, acquire, relaxed);
+    if (taken) {
+        COS_LOCK_COUNT(1);
+    }
+    return taken;
 }
 
 static inline void cos_lock_acquire(struct cos_lock *lock)
@@ -39,6 +53,7 @@ static inline void cos_lock_acquire(struct cos_lock *lock)
 
 static inline void cos_lock_release(struct cos_lock *lock)
 {
+    COS_LOCK_COUNT(-1);
     /* release: pairs with the acquires of cos_lock_try and cos_lock_acquire_slow; publishes the section. */
     if (cos_atomic_exchange(&lock->word, COS_LOCK_FREE, release) != COS_LOCK_HELD) {
         cos_lock_release_slow(lock);

@@ -21,6 +21,7 @@ static int64_t run_hook(void *arg)
 
 void cos_hook_call(void (*call)(void *arg), void *arg)
 {
+    COS_INVARIANT(cos_lock_held() == 0);
     struct cos_exec *e = cos_exec_current();
     struct cos_fiber *running = e != NULL ? e->running : NULL;
     if (running == NULL) {

@@ -42,6 +42,7 @@ static COS_SWITCHES void leave_with_fpenv(struct cos_exec *e, struct cos_fiber *
 COS_SWITCHES void cos_leave(struct cos_exec *e, cos_commit_fn commit)
 {
     struct cos_fiber *f = e->running;
+    COS_INVARIANT(cos_lock_held() == 0); /* I9 */
     f->commit = commit;
     if (COS_UNLIKELY(f->own_fpenv)) {
         leave_with_fpenv(e, f);
