@@ -7,8 +7,8 @@
 #include "arch/futex.h"
 #include "base/clock.h"
 #include "sched/blocking.h"
-#include "sched/fork.h"
 #include "sched/event.h"
+#include "sched/fork.h"
 #include "sched/runtime.h"
 #include "sched/thread.h"
 
