@@ -69,7 +69,10 @@ static int64_t wait_somehow(void *arg)
     switch (sim_below(5)) {
     case 0: rc = cosched_sleep_until(deadline); break;
     case 1: rc = cosched_chan_recv(ch, &v, deadline); break;
-    case 2: v = 1, rc = cosched_chan_send(ch, &v, deadline); break;
+    case 2:
+        v = 1;
+        rc = cosched_chan_send(ch, &v, deadline);
+        break;
     case 3: rc = cosched_call(NULL, side(sim_below(2)), run_until_canceled, NULL, deadline); break;
     default: {
         cosched_task t = run_spawn(run_until_canceled, NULL, side(sim_below(2)));
