@@ -256,6 +256,7 @@ static void a_race_is_found_and_replayed(void)
     p.turns = n;
     p.turn = turns;
     SAY(!sim_run_child(&c, &p, false) && sim_outcome->hash == hash);
+    printf("as expected:\n");
     uint32_t shortest = sim_report(&c, &p);
     SAY(shortest <= 4);
     printf("lost update: seed %" PRIu64 ", %u turns, %u needed\n", seed, n, shortest);
@@ -265,6 +266,7 @@ static void bounded_search_finds_it_too(void)
 {
     struct sim_case c = {suite, "lost_update", 1, lost_update};
     uint64_t before = sim_figures.runs;
+    printf("as expected:\n");
     SAY(!sim_run_bounded(&c, 2, 3000));
     struct sim_case fine = {suite, "year", 1, year};
     SAY(sim_run_bounded(&fine, 1, 200));

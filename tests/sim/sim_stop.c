@@ -55,21 +55,30 @@ static int64_t soon(void)
     return (int64_t)sim_below(sim_below(4) == 0 ? (uint64_t)MS : 1500);
 }
 
+enum { WAKES = 4 };
+
 static int64_t on_a_thread_of_its_own(void *arg)
 {
-    sim_busy(soon());
-    EXPECT_EQ(cosched_event_wait(arg, COSCHED_NEVER), 0);
+    cosched_event *events = arg;
+    for (int i = 0; i < WAKES; i++) {
+        sim_busy(soon());
+        EXPECT_EQ(cosched_event_wait(&events[i], COSCHED_NEVER), 0);
+    }
     return 11;
 }
 
 SCENARIO(a_task_with_its_own_thread_is_woken)
 {
-    cosched_event e;
-    cosched_event_init(&e);
-    cosched_task t = run_spawn(on_a_thread_of_its_own, &e, COSCHED_BLOCKING);
+    cosched_event events[WAKES];
+    for (int i = 0; i < WAKES; i++) {
+        cosched_event_init(&events[i]);
+    }
     sim_within(100 * MS);
-    sim_busy(soon());
-    cosched_event_set(&e);
+    cosched_task t = run_spawn(on_a_thread_of_its_own, events, COSCHED_BLOCKING);
+    for (int i = 0; i < WAKES; i++) {
+        sim_busy(soon());
+        cosched_event_set(&events[i]);
+    }
     EXPECT_EQ(run_join(t), 11);
 }
 

@@ -1,7 +1,7 @@
 /* The atomics of the platform seam. Every atomic of libcosched goes through these macros, each with its order
  * spelled, so that one source serves four back ends: production, ThreadSanitizer (fences become stronger
- * operations: it does not see atomic_thread_fence), the explorer (every access is a choice point) and,
- * later, simulation.
+ * operations: it does not see atomic_thread_fence), the explorer (every access is a choice point) and the
+ * simulator (so, too; tests/support/sim has a header of this name).
  *
  * heavy/light is the asymmetric pair of PEERS technique 1: the rare side pays (membarrier on every running
  * thread of the process), the frequent side only keeps the compiler from reordering. Where membarrier is

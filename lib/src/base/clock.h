@@ -1,4 +1,4 @@
-/* The clock of the platform seam: monotonic nanoseconds. Simulation replaces this file's source. */
+/* The clock of the platform seam: monotonic nanoseconds. The simulator replaces clock_gettime beneath it. */
 #ifndef COS_BASE_CLOCK_H
 #define COS_BASE_CLOCK_H
 #include <stdint.h>
