@@ -299,6 +299,7 @@ static void time_is_virtual(void)
 int main(void)
 {
     setenv("COSCHED_SIM_LIMIT", "300000", 0);
+    unsetenv("COSCHED_SIM_NOSHRINK");
     same_seed_same_trace();
     written_traces_are_equal_and_name_no_address();
     failures_say_what_they_are();
