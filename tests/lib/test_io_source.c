@@ -1,5 +1,6 @@
 /* What every source has in common: cancellation, shut, one task a side, who may use it, and on which loop. */
 #include <pthread.h>
+#include <sys/socket.h>
 #include <uv.h>
 
 #include "test_io.h"
@@ -210,6 +211,31 @@ IO_TEST(streams_are_closed_by_anybody)
     return 0;
 }
 
+/* The epoll instance is shared with it. */
+IO_TEST(a_forked_child_that_closes_takes_nothing_away)
+{
+    cosched_stream *ends[2];
+    io_pair(ends);
+    cosched_task reader = io_spawn(COSCHED_WORKER, read_some, ends[0]);
+    io_until_waits(io_source(ends[0]), COS_READ_SIDE);
+    cosched_task other = io_spawn(COSCHED_WORKER, read_some, ends[1]);
+    io_until_waits(io_source(ends[1]), COS_READ_SIDE);
+    cosched_stream_shut(ends[1]);
+    ck_assert_int_eq(io_await(other), -ECANCELED);
+    pid_t pid = fork();
+    if (pid == 0) {
+        cosched_close(ends[1]);
+        _exit(0);
+    }
+    int status = -1;
+    ck_assert_int_eq(cosched_child_wait(pid, &status, IO_SOON), 0);
+    ck_assert_int_eq(status, 0);
+    ck_assert_int_eq(send(cosched_stream_fileno(ends[1]), "x", 1, 0), 1);
+    ck_assert_int_eq(io_await(reader), 1);
+    io_close_pair(ends); /* finds both where they were: an assertion says so */
+    return 0;
+}
+
 /* A close under a wait: the waiter is the last to use it. */
 IO_TEST(a_close_ends_a_wait)
 {
@@ -339,6 +365,7 @@ END_TEST
 IO_MAIN("io_source", cancelled_waits_end_and_the_stream_is_usable,
         what_came_before_the_cancellation_wins, a_cancelled_task_may_only_close,
         shut_wakes_reader_and_writer, shut_races_with_a_read_that_begins, one_task_a_direction,
-        pinned_tasks_wait_where_they_are, streams_are_closed_by_anybody, a_close_ends_a_wait,
+        pinned_tasks_wait_where_they_are, streams_are_closed_by_anybody,
+        a_forked_child_that_closes_takes_nothing_away, a_close_ends_a_wait,
         a_read_that_never_waits_lets_others_run, open_objects_do_not_keep_a_hosts_loop_alive,
         nothing_outside_of_tasks)

@@ -21,6 +21,7 @@ struct world {
     cosched_udp *udp;
     cosched_signals *signals;
     cosched_changes *changes;
+    cosched_process *process;
     cosched_token token;
     cosched_group *group; /* of a task that waits in join */
     cosched_event group_is_open, end_group;
@@ -195,7 +196,7 @@ static void locks_and_events(void)
     ANSWERS(-EPERM, cosched_event_wait(&e, COSCHED_NOW));
 }
 
-/* --- the table: io.h. Objects are closed by tasks, or on MAIN: see the deaths ---------------------------------- */
+/* --- the table: io.h. Signals and processes are closed by tasks: see the deaths ---------------------------------- */
 
 static void sockets(struct world *w)
 {
@@ -233,6 +234,47 @@ static void sockets(struct world *w)
     ANSWERS(-EPERM, cosched_resolve("localhost", "80", COSCHED_NEVER, &a));
     cosched_addresses_free(a);
     ANSWERS(-EAFNOSUPPORT, cosched_address_port(&from));
+}
+
+static void streams_and_processes(struct world *w)
+{
+    cosched_stream *s[3] = {w->stream, w->stream, NULL};
+    cosched_process *p = w->process;
+    struct cosched_address a;
+    char text[COSCHED_ADDRESS_TEXT];
+    int status, columns, rows;
+    const struct iovec part = {.iov_base = text, .iov_len = 1};
+    ANSWERS(-EPERM, cosched_writev(w->stream, &part, 1, COSCHED_NOW));
+    ANSWERS(-EPERM, cosched_pipe(&s[0], &s[1]));
+    EXPECT(s[0] == NULL && s[1] == NULL);
+    ANSWERS(-EPERM, cosched_stream_pair(s));
+    ANSWERS(-EPERM, cosched_stream_adopt(&s[0], 0));
+    ANSWERS(-EPERM, cosched_tty_open(&s[0], 0));
+    ANSWERS(-ENOTTY, cosched_tty_size(w->stream, &columns, &rows));
+    ANSWERS(-ENOTTY, cosched_tty_raw(w->stream, true));
+    ANSWERS(-EPERM, cosched_connect_name(&s[0], "localhost", "80", COSCHED_NEVER));
+    ANSWERS(0, cosched_stream_local(w->stream, &a));
+    ANSWERS(0, cosched_stream_peer(w->stream, &a));
+    EXPECT(cosched_address_text(&a, text, sizeof text) > 0);
+    ANSWERS(-EPERM, cosched_process_spawn(&p, s, NULL, COSCHED_NEVER));
+    EXPECT(p == NULL);
+    EXPECT(cosched_process_pid(w->process) > 0);
+    ANSWERS(0, cosched_process_kill(w->process, 0));
+    ANSWERS(-EPERM, cosched_process_wait(w->process, &status, COSCHED_NOW));
+    ANSWERS(-EPERM, cosched_process_end(w->process, &status, COSCHED_NOW));
+    cosched_process_close(NULL);
+}
+
+static void names(void)
+{
+    struct stat st;
+    ANSWERS(-EPERM, cosched_file_sync_data(0, COSCHED_NEVER));
+    ANSWERS(-EPERM, cosched_file_truncate(0, 0, COSCHED_NEVER));
+    ANSWERS(-EPERM, cosched_file_stat_fd(0, &st, COSCHED_NEVER));
+    ANSWERS(-EPERM, cosched_rename("/a", "/b", COSCHED_NEVER));
+    ANSWERS(-EPERM, cosched_unlink("/a", COSCHED_NEVER));
+    ANSWERS(-EPERM, cosched_mkdir("/a", 0700, COSCHED_NEVER));
+    ANSWERS(-EPERM, cosched_rmdir("/a", COSCHED_NEVER));
 }
 
 static void files_and_others(struct world *w)
@@ -307,33 +349,15 @@ static int64_t wait_always(void *arg)
     return (int64_t)(intptr_t)arg;
 }
 
-static int64_t close_listener(void *arg)
-{
-    cosched_listener_close(((struct world *)arg)->listener);
-    return 0;
-}
-
-static int64_t close_stream(void *arg)
-{
-    cosched_close(((struct world *)arg)->stream);
-    return 0;
-}
-
-static int64_t close_udp(void *arg)
-{
-    cosched_udp_close(((struct world *)arg)->udp);
-    return 0;
-}
-
 static int64_t close_signals(void *arg)
 {
     cosched_signals_close(((struct world *)arg)->signals);
     return 0;
 }
 
-static int64_t close_changes(void *arg)
+static int64_t close_process(void *arg)
 {
-    cosched_changes_close(((struct world *)arg)->changes);
+    cosched_process_close(((struct world *)arg)->process);
     return 0;
 }
 
@@ -349,11 +373,8 @@ static void deaths(struct world *w)
         {unlock_reader, "a reader unlocks what it has locked"},
         {unlock_writer, "a writer unlocks what it has locked"},
         {wait_always, "cosched_event_wait_always"},
-        {close_listener, "I/O objects are closed by tasks, or on MAIN"},
-        {close_stream, "I/O objects are closed by tasks, or on MAIN"},
-        {close_udp, "I/O objects are closed by tasks, or on MAIN"},
-        {close_signals, "I/O objects are closed by tasks, or on MAIN"},
-        {close_changes, "I/O objects are closed by tasks, or on MAIN"},
+        {close_signals, "signals are closed by tasks that can reach MAIN, or on MAIN"},
+        {close_process, "processes are closed by tasks"},
     };
 
     for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
@@ -371,6 +392,8 @@ static int64_t every_call(void *arg)
     channels();
     locks_and_events();
     sockets(w);
+    streams_and_processes(w);
+    names();
     files_and_others(w);
     EXPECT_EQ(ran, before); /* what was refused has not run */
     runtime(w);
@@ -390,6 +413,9 @@ static int64_t open_all(void *arg)
     EXPECT_EQ(cosched_udp_open(&w->udp, "127.0.0.1", 0), 0);
     EXPECT_EQ(cosched_signals_open(&w->signals, &number, 1), 0);
     EXPECT_EQ(cosched_changes_open(&w->changes), 0);
+    const char *const argv[] = {"sleep", "3600", NULL};
+    cosched_process_attr sleeper = {.struct_size = sizeof sleeper, .argv = argv};
+    EXPECT_EQ(cosched_process_spawn(&w->process, NULL, &sleeper, COSCHED_NEVER), 0);
     EXPECT_EQ(cosched_after(&w->token, 3600 * COS_NS_PER_S, count_run, NULL, NULL), 0);
     return 0;
 }
@@ -403,6 +429,7 @@ static int64_t close_all(void *arg)
     cosched_udp_close(w->udp);
     cosched_signals_close(w->signals);
     cosched_changes_close(w->changes);
+    cosched_process_close(w->process);
     return 0;
 }
 
@@ -418,6 +445,13 @@ static int64_t hold_group(void *arg)
     cosched_event_wait_always(&w->end_group);
     EXPECT_EQ(cosched_group_join(&g, COSCHED_NEVER), -ECANCELED); /* somebody has cancelled it */
     return 0;
+}
+
+/* Opening a process suspends: the group is there when all else is. */
+static int64_t open_and_hold(void *arg)
+{
+    open_all(arg);
+    return hold_group(arg);
 }
 
 static int64_t ask_in_blocking(void *arg)
@@ -460,8 +494,7 @@ static void ask(struct world *w, enum place place)
     group_open = false;
     cosched_event_init(&w->group_is_open);
     cosched_event_init(&w->end_group);
-    post(w, open_all);
-    post(w, hold_group);
+    post(w, open_and_hold);
     post(w, wait_for_group);
     while (!group_open) {
         EXPECT(cosched_runtime_run_expired(w->rt, 1000000) >= 0);

@@ -325,7 +325,7 @@ COSCHED_API int cosched_changes_open(cosched_changes **out); /* the caller close
  * time (-EBUSY), as a file operation. -ENOENT, -EACCES, -ENOSPC: too many are watched. */
 COSCHED_API int cosched_changes_add(cosched_changes *c, const char *path, uint32_t what,
                                     int64_t deadline);
-/* Never suspends. -EINVAL: no such id. Changes that were kept still come, and an IN_IGNORED. */
+/* Any thread; never suspends. -EINVAL: no such id. Changes that were kept still come, and an IN_IGNORED. */
 COSCHED_API int cosched_changes_remove(cosched_changes *c, int id);
 /* The next one, oldest first. */
 COSCHED_API int cosched_changes_next(cosched_changes *c, struct cosched_change *out,

@@ -9,6 +9,7 @@
 
 #include "base/alloc.h"
 #include "base/assert.h"
+#include "sched/fork.h"
 #include "sched/mainloop.h"
 #include "sched/runtime.h"
 
@@ -40,6 +41,10 @@ void cos_poll_set_remove(struct cos_polled *p, int fd)
 {
     struct cosched_runtime *rt = cos_runtime();
     struct cos_poll_set *set = rt->loop.polled;
+    if (cos_fork_is_child()) { /* the epoll instance is the parent's, too, and goes on watching for it */
+        p->release(p);
+        return;
+    }
     struct epoll_event unused = {0};
     /* Closing alone would not do: another descriptor may share the open file. */
     int rc = epoll_ctl(set->fd, EPOLL_CTL_DEL, fd, &unused);
