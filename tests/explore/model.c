@@ -157,8 +157,8 @@ void cos_leave(struct cos_exec *e, cos_commit_fn commit)
 void cos_submit(struct cos_exec *e, struct cos_task *t)
 {
     (void)e;
-    if (t->kind == COS_TASK_BODY && t->fiber != NULL) {
-        model_resume(t->fiber);
+    if (t->kind == COS_TASK_BODY && cos_task_fiber(t) != NULL) {
+        model_resume(cos_task_fiber(t));
         return;
     }
     unsigned q = t->affinity == COSCHED_MAIN ? 0 : 1;
@@ -197,6 +197,7 @@ void model_run(struct cos_task *t)
     struct cos_fiber *f = &fiber[e->id];
     f->base = t;
     f->affinity = t->affinity;
+    f->stack_lo = NULL; /* there is room */
     e->running = f;
     cos_task_run(e, f, t);
     e->running = NULL;
@@ -204,10 +205,17 @@ void model_run(struct cos_task *t)
 
 /* --- stacks, clock, and what these programs never come to ------------------------------------------------ */
 
-int64_t cos_fiber_run(struct cos_fiber *f, cosched_fn fn, void *arg)
+/* No program panics. */
+int64_t cos_arch_guard(void **sp, int64_t (*fn)(void *), void *arg)
 {
-    (void)f;
+    *sp = NULL;
     return fn(arg);
+}
+
+int64_t cos_fiber_run_low(void *low)
+{
+    (void)low;
+    abort();
 }
 
 /* No program calls or tails. */
@@ -220,9 +228,9 @@ int64_t cos_fiber_call_on_segment(struct cos_fiber *f, cosched_fn fn, void *arg,
     abort();
 }
 
-int64_t cos_fiber_tails(struct cos_fiber *f)
+int64_t cos_fiber_tails(void *unused)
 {
-    (void)f;
+    (void)unused;
     abort();
 }
 

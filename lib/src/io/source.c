@@ -141,7 +141,7 @@ int cos_op_wait_any(struct cos_op *ops, size_t count, int64_t deadline)
     if (armed < count) {
         cos_park_abort();
     } else {
-        cause = cos_park_on((uintptr_t)op->source, deadline, COS_PARK_FOR(COSCHED_FOR_IO));
+        cause = cos_park_on((uintptr_t)ops[0].source, deadline, COS_PARK_FOR(COSCHED_FOR_IO));
     }
     for (size_t i = 0; i < count; i++) {
         disarm(&ops[i]);
