@@ -6,7 +6,9 @@
 
 #include "arch/futex.h"
 #include "base/clock.h"
+#include "sched/failure.h"
 #include "sched/finish.h"
+#include "sched/keep.h"
 
 struct cosched_runtime model_rt;
 struct cos_exec model_exec[EX_THREADS_MAX];
@@ -239,6 +241,11 @@ int64_t cos_clock_now(void)
     return MODEL_NOW;
 }
 
+int64_t cos_clock_coarse(void)
+{
+    return MODEL_NOW;
+}
+
 int64_t cosched_now(void)
 {
     return MODEL_NOW;
@@ -252,6 +259,27 @@ int64_t cosched_in_ns(int64_t ns)
 int64_t cos_clock_add(int64_t a, int64_t b)
 {
     return a == INT64_MAX ? a : a + b;
+}
+
+/* Nobody fails, and nothing is deferred. */
+void cos_failure_of_root(struct cos_exec *e, const struct cos_task *t, int64_t result)
+{
+    (void)e;
+    (void)t;
+    (void)result;
+}
+
+void cos_failure_report(struct cos_exec *e, const cosched_failure *failure)
+{
+    (void)e;
+    (void)failure;
+}
+
+int64_t cos_keep_end(struct cos_fiber *f, struct cos_task *t, int64_t result)
+{
+    (void)f;
+    (void)t;
+    return result;
 }
 
 void cos_roots_add(struct cosched_runtime *rt)

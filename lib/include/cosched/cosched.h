@@ -74,6 +74,10 @@ enum {
     /* Name the task on stderr when one overflows its stack, then die as before. Installs SIGSEGV and SIGBUS
      * handlers (SA_ONSTACK) that chain to the former ones. */
     COSCHED_REPORT_OVERFLOW = 1,
+    /* For tests, one of the two: no await runs its child inline, or every one does that may (see cosched_await); what a
+     * program computes must not depend on it. With ALWAYS_INLINE a child starts no earlier than its parent awaits or leaves. */
+    COSCHED_ALWAYS_OWN = 2,
+    COSCHED_ALWAYS_INLINE = 4,
     /* Measure how much of its stack each task uses, for cosched_stack_marks. Costs a look over the stack and its clearing a
      * task. */
     COSCHED_MEASURE_STACKS = 8
@@ -173,13 +177,25 @@ typedef struct {
 
 /* --- runtime: config ---------------------------------------------------------------------------------- */
 
+/* What MAIN does when it has nothing of its own to do and WORKER tasks wait in line. A task that MAIN starts stays a WORKER
+ * task (cosched_where says so); MAIN runs it until it suspends for the first time, then polls, and the workers go on with
+ * it. What has started already, has a priority, or is PINNED, FPENV, ONE_EXECUTOR or NO_HELP is left to the workers. */
+typedef enum {
+    /* While every worker is busy: tasks whose function is known to suspend or end within 250 us of CPU time. The workers
+     * learn that by function, and only while they are behind; a function that they have not met is left to them. */
+    COSCHED_HELP_IDLE,
+    COSCHED_HELP_OFF,   /* nothing */
+    COSCHED_HELP_ALWAYS /* for tests: whatever is in line, known or not, the workers busy or not */
+} cosched_help;
+
 typedef struct {
     size_t struct_size; /* sizeof: lets the struct grow */
     int32_t workers; /* threads, 0 … 64; -1: effective CPUs - 1, at least 1; 0: WORKER tasks run on MAIN */
     uint32_t blocking_max; /* threads for cosched_blocking, and the most for any other class; 0: 64 */
     size_t stack_size;     /* bytes a task may use of its stack; 0: what fits into 64 KiB */
     uint32_t tasks_max; /* 0: 4 Mi; beyond it spawn answers -EAGAIN. Threads keep up to a quarter of these at hand */
-    uint32_t flags;        /* COSCHED_REPORT_OVERFLOW */
+    uint32_t flags;     /* COSCHED_REPORT_OVERFLOW … */
+    cosched_help main_help;
     const cosched_hooks *hooks; /* what it points to is copied; data is borrowed until destroy. NULL: none */
 } cosched_config;
 
@@ -230,9 +246,14 @@ COSCHED_API int cosched_runtime_destroy(cosched_runtime *rt);
 enum {
     COSCHED_PINNED = 1,           /* stays where it was started; a call or hop elsewhere: -EPERM */
     COSCHED_SKIP_IF_CANCELED = 2, /* cancelled before its start it does not run: -ECANCELED */
+    COSCHED_NO_HELP = 4,          /* MAIN never helps the workers with it (cosched_help) */
     /* Its rounding mode and floating-point exceptions are its own, wherever it goes, and reach no other task. It begins with
      * those of the thread. Without the flag a task must leave them as they were before it suspends or ends. */
-    COSCHED_FPENV = 8
+    COSCHED_FPENV = 8,
+    /* Its whole tree stays on its affinity, MAIN or WORKER: a call elsewhere below it is a plain call, a hop stays, what is
+     * spawned starts here and is bound likewise, detached or not. PINNED children (BLOCKING ones among them) go where
+     * their attr says and are not bound; neither is what a token runs. */
+    COSCHED_ONE_EXECUTOR = 16
 };
 
 typedef struct {
@@ -243,6 +264,7 @@ typedef struct {
     size_t stack_size;         /* bytes the body may use; 0: the runtime's */
     size_t arg_size; /* > 0: that many bytes of *arg are copied into the task (<= COSCHED_ARG_MAX) */
     int64_t timeout_ns; /* > 0: from its start; then the task is cancelled */
+    int8_t priority;    /* -1, 0, 1: see "fairness"; not inherited */
 } cosched_attr;
 
 /* co_await fn(arg): fn runs as part of this task. On the same affinity it is a plain call (on a fresh stack when
@@ -252,6 +274,11 @@ typedef struct {
  * limits only the way there, never fn. */
 COSCHED_API int cosched_call(int64_t *result, cosched_affinity where, cosched_fn fn, void *arg,
                              int64_t deadline);
+/* The same, and forces the whole tree below fn onto `where`: inside, COSCHED_ONE_EXECUTOR holds for this task too. In a tree
+ * that is bound already it is a plain call, whatever `where` says. Children that outlive the call stay bound. -EPERM also:
+ * a task that owns its thread, for it cannot spawn there. */
+COSCHED_API int cosched_call_all(int64_t *result, cosched_affinity where, cosched_fn fn, void *arg,
+                                 int64_t deadline);
 
 /* A child task. *out names it; whoever holds the handle awaits or detaches it. A child that is neither is cancelled
  * and joined when its parent returns. out NULL: detached from the start. attr NULL: defaults. Never suspends.
@@ -260,7 +287,10 @@ COSCHED_API int cosched_spawn(cosched_task *out, cosched_fn fn, void *arg, const
 
 /* Waits for a task to end. The return value says how the *waiting* went: 0 and the task's own result in *result (may
  * be NULL), and only then the handle is consumed (*task becomes {0, 0}); -ETIMEDOUT; -ECANCELED (the waiter was);
- * -ESTALE (consumed before, detached, or never valid); -EDEADLK (itself); -EBUSY (another task awaits it). */
+ * -ESTALE (consumed before, detached, or never valid); -EDEADLK (itself); -EBUSY (another task awaits it).
+ * The youngest child that waits in line on this executor is run as a call, on the caller's stack, if it has the caller's
+ * affinity, priority, binding (ONE_EXECUTOR) and innermost scope, no timeout and no stack_size of its own, neither is PINNED
+ * or FPENV, and the deadline is COSCHED_NEVER. That is the fast way and nothing else: fn cannot tell. */
 COSCHED_API int cosched_await(cosched_task *task, int64_t *result, int64_t deadline);
 #define COSCHED_ANY_MAX 64
 /* Waits for the first of n tasks (1 … COSCHED_ANY_MAX) to end: its index, its result in *result (may be NULL), and only its
@@ -588,6 +618,20 @@ COSCHED_API void cosched_event_set(cosched_event *e);
  * wake where it cannot unlock it (PTHREAD_MUTEX_ERRORCHECK says EDEADLK and EPERM). Use cosched_mutex. The same goes for
  * thread-locals, errno, and the floating-point environment without COSCHED_FPENV. */
 
+/* --- fairness --------------------------------------------------------------------------------------------- */
+
+/* A slice is one uninterrupted run of a task, with all that it calls and awaits inline. An executor goes from one slice to
+ * the next directly. After 61 slices, or awaits inside one, it looks at all that comes from elsewhere: its inbox, the
+ * workers' common queue, due timers and, on MAIN, the loop's I/O (at least every 250 us). If any of these wants it, an await
+ * that would have run its child inline lets them go first. A task that neither waits nor awaits is never interrupted.
+ *
+ * attr.priority: 1 goes before 0, and -1 goes when nothing else would. Lines are first in, first out, and whoever is first in
+ * one is passed over for at most COSCHED_SLICES_MAX slices of any one executor that serves it: others have one slice after 8 of
+ * priority 1 in a row, and -1 has one after some 60 of the others. A worker's own line is served by that worker and by
+ * those who have nothing else to do; what a task has spawned and not awaited yet stands there until that task waits or ends.
+ * Priority is not inherited, and who waits for a task of lower priority waits as long as that takes. */
+#define COSCHED_SLICES_MAX 64
+
 /* --- looking in ---------------------------------------------------------------------------------------- */
 
 typedef struct {
@@ -616,6 +660,7 @@ typedef struct {
     uint32_t workers; /* entries of worker[] in use */
     cosched_worker_stats worker[COSCHED_WORKERS_MAX];
     uint64_t failed; /* failures as the hook task_failed knows them, panics included */
+    uint64_t main_helped; /* WORKER tasks that MAIN started for the workers */
 } cosched_stats;
 
 /* Fills *out up to the struct_size it came with. Any thread, while the runtime lives. 0, -EINVAL. */

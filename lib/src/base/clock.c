@@ -17,6 +17,13 @@ int64_t cos_clock_coarse(void)
     return (int64_t)ts.tv_sec * COS_NS_PER_S + ts.tv_nsec;
 }
 
+int64_t cos_clock_cpu(void)
+{
+    struct timespec ts;
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &ts);
+    return (int64_t)ts.tv_sec * COS_NS_PER_S + ts.tv_nsec;
+}
+
 int64_t cos_clock_add(int64_t a, int64_t b)
 {
     int64_t sum;

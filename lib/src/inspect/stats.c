@@ -57,6 +57,8 @@ static void add_main(cosched_stats *s, const struct cosched_runtime *rt)
     s->main_ready = ready > 0 ? (uint64_t)ready : 0;
     s->main_inbox = cos_inbox_empty(&e->inbox) ? 0 : 1;
     s->main_slices = get(&e->count.slices);
+    s->main_ready += cos_atomic_load(&rt->lines[COS_EXEC_MAIN].waiting, relaxed);
+    s->main_helped = get(&e->count.helped);
     s->main_polls = get(&e->count.polls);
     s->main_busy_ns = get(&e->count.busy_ns);
 }
@@ -89,7 +91,8 @@ int cosched_stats_get(cosched_runtime *rt, cosched_stats *out)
     add_main(&s, rt);
     struct cos_injector_counts counts;
     cos_injector_counts(&rt->injector, &counts);
-    s.injector_depth = cos_injector_depth(&rt->injector);
+    s.injector_depth = cos_injector_depth(&rt->injector) +
+                       cos_atomic_load(&rt->lines[COS_EXEC_WORKER].waiting, relaxed);
     s.injector_pushed = counts.pushed;
     s.injector_popped = counts.popped;
     s.injector_overflowed = counts.overflowed;

@@ -107,14 +107,19 @@ int cosched_signals_open(cosched_signals **out, const int *numbers, size_t count
         return -ENOMEM;
     }
     cos_source_init(&s->source, dispose);
-    cosched_affinity home = cosched_hop(COSCHED_MAIN);
+    cosched_affinity home = (cosched_affinity)f->affinity;
+    if (home != COSCHED_MAIN) { /* the library's own travel: a task that is bound goes too */
+        cos_hop(COSCHED_MAIN);
+    }
     rc = start(s, numbers, count);
     if (rc < 0) {
         cos_source_close(&s->source);
     } else {
         *out = s;
     }
-    cosched_hop(home);
+    if (home != COSCHED_MAIN) {
+        cos_hop(home);
+    }
     return rc;
 }
 

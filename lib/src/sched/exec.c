@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "sched/current.h"
 #include "sched/finish.h"
+#include "sched/help.h"
 #include "sched/hop.h"
 #include "sched/park.h"
 #include "sched/runtime.h"
@@ -18,6 +19,7 @@ int cos_exec_init(struct cos_exec *e, struct cosched_runtime *rt, enum cos_exec_
     e->kind = kind;
     e->id = id;
     e->rt = rt;
+    e->lines = &rt->lines[kind];
     e->rng = UINT64_C(0x9E3779B97F4A7C15) * (id + 1);
     e->watching = INT64_MAX;
     e->allowance = e->budget = COS_EXEC_BUDGET;
@@ -85,7 +87,9 @@ void cos_counters_add(struct cos_counters *sum, const struct cos_counters *one)
 /* A full queue that cannot grow leaves the task in the inbox, which needs no memory. */
 static void push_ready(struct cos_exec *e, struct cos_task *t)
 {
-    if (COS_UNLIKELY(cos_deque_push_owner(&e->deque, t->index) < 0)) {
+    if (COS_UNLIKELY((t->flags & COS_TASK_PRIORITY) != 0) && e->kind == COS_EXEC_MAIN) {
+        cos_lines_push(e->lines, t);
+    } else if (COS_UNLIKELY(cos_deque_push_owner(&e->deque, t->index) < 0)) {
         cos_inbox_push(&e->inbox, &t->inbox);
     }
 }
@@ -122,7 +126,9 @@ static void submit_inbox(struct cos_exec *to, struct cos_task *t)
 static void submit_worker(struct cosched_runtime *rt, struct cos_exec *e, struct cos_task *t)
 {
     bool keep = e != NULL && e->kind == COS_EXEC_WORKER;
-    if (!keep || cos_deque_push_owner(&e->deque, t->index) < 0) {
+    if (COS_UNLIKELY((t->flags & COS_TASK_PRIORITY) != 0)) {
+        cos_lines_push(&rt->lines[COS_EXEC_WORKER], t);
+    } else if (!keep || cos_deque_push_owner(&e->deque, t->index) < 0) {
         cos_injector_push(&rt->injector, t->index);
     }
     cos_parker_notify(&rt->parker);
@@ -152,7 +158,8 @@ void cos_submit(struct cos_exec *e, struct cos_task *t)
 
 void cos_resubmit(struct cos_exec *e, struct cos_task *t)
 {
-    if (e->kind != COS_EXEC_WORKER || cos_deque_push_owner(&e->deque, t->index) < 0) {
+    if (e->kind != COS_EXEC_WORKER || (t->flags & COS_TASK_PRIORITY) != 0 ||
+        cos_deque_push_owner(&e->deque, t->index) < 0) {
         cos_submit(e, t);
     } else if (e->running != NULL) {
         cos_parker_notify(
@@ -171,24 +178,105 @@ static bool belongs_here(const struct cos_exec *e, const struct cos_fiber *f)
 
 void cos_submit_next(struct cos_exec *e, struct cos_task *t)
 {
-    if (e != NULL && e->next == 0 && e->budget > 0 && belongs_here(e, cos_task_fiber(t))) {
+    if (e != NULL && e->next == 0 && e->budget > 0 && (t->flags & COS_TASK_PRIORITY) == 0 &&
+        belongs_here(e, cos_task_fiber(t))) {
         e->next = t->index;
     } else {
         cos_submit(e, t);
     }
 }
 
+/* --- testers' modes ---------------------------------------------------------------------------------- */
+
+void cos_submit_tested(struct cos_exec *e, const struct cos_fiber *f, struct cos_task *t)
+{
+    if ((f->traits & COS_FIBER_INLINE) != 0) {
+        cos_atomic_store(&t->link, e->held, relaxed); /* it is in no queue */
+        e->held = t->index;
+    } else if ((f->traits & COS_FIBER_OWN) == 0 || (t->flags & COS_TASK_PRIORITY) != 0) {
+        cos_submit(e, t);
+    } else if (cos_runs_on_main(e->rt, t->affinity)) {
+        submit_inbox(e->rt->main, t);
+    } else {
+        submit_worker(e->rt, NULL, t);
+    }
+}
+
+bool cos_exec_take_held(struct cos_exec *e, const struct cos_task *t)
+{
+    uint32_t before = 0;
+    for (uint32_t at = e->held; at != 0; at = cos_atomic_load(&cos_task_at(at)->link, relaxed)) {
+        if (at == t->index) {
+            uint32_t after = cos_atomic_load(&t->link, relaxed);
+            if (before == 0) {
+                e->held = after;
+            } else {
+                cos_atomic_store(&cos_task_at(before)->link, after, relaxed);
+            }
+            return true;
+        }
+        before = at;
+    }
+    return false;
+}
+
+/* The fiber that made them leaves: oldest first, as without the mode. */
+static __attribute__((noinline)) void release_held(struct cos_exec *e)
+{
+    uint32_t oldest = 0;
+    while (e->held != 0) {
+        struct cos_task *t = cos_task_at(e->held);
+        e->held = cos_atomic_load(&t->link, relaxed);
+        cos_atomic_store(&t->link, oldest, relaxed);
+        oldest = t->index;
+    }
+    while (oldest != 0) {
+        struct cos_task *t = cos_task_at(oldest);
+        oldest = cos_atomic_load(&t->link, relaxed); /* read before it may run */
+        cos_submit(e, t);
+    }
+}
+
 /* --- choosing ---------------------------------------------------------------------------------------- */
 
-/* The oldest task in line on this executor; 0: none. */
+#define CHOSEN (UINT32_C(1) << 31) /* in `next`, above every index: its turn has come already */
+
+/* The task whose turn it is on this executor; 0: none. */
 static uint32_t take_local(struct cos_exec *e)
 {
-    uint32_t index = e->next;
-    if (index != 0) {
-        e->next = 0;
-        return index;
+    uint32_t next = e->next;
+    uint32_t first = 0;
+    if (cos_lines_waiting(e->lines) && (next & CHOSEN) == 0) {
+        first = cos_lines_take(e);
     }
-    return cos_deque_take_top_owner(&e->deque);
+    if (next != 0) {
+        e->next = 0;
+        if (COS_LIKELY(first == 0)) {
+            return next & ~CHOSEN;
+        }
+        cos_submit(e, cos_task_at(next));
+    }
+    return first != 0 ? first : cos_deque_take_top_owner(&e->deque);
+}
+
+uint32_t cos_exec_take(struct cos_exec *e)
+{
+    return take_local(e);
+}
+
+/* t starts now, as the base of a fiber. */
+static inline void sample_start(struct cos_exec *e, const struct cos_task *t)
+{
+    if (COS_UNLIKELY(cos_atomic_load(&e->rt->help.watching, relaxed) != 0)) {
+        cos_help_sample_begin(e, t);
+    }
+}
+
+static inline void sample_stop(struct cos_exec *e)
+{
+    if (COS_UNLIKELY(e->sample.fn != NULL)) {
+        cos_help_sample_end(e);
+    }
 }
 
 /* An entry is the only right to start or resume. NULL: it was a hop that had been withdrawn, or no stack could be had. */
@@ -213,11 +301,16 @@ static struct cos_fiber *resolve(struct cos_exec *e, struct cos_task *t)
     f->base = t;
     f->affinity = t->affinity;
     f->home = e->kind == COS_EXEC_OWN ? e : NULL;
+    sample_start(e, t);
     return f;
 }
 
 struct cos_fiber *cos_exec_pick(struct cos_exec *e)
 {
+    sample_stop(e);
+    if (COS_UNLIKELY(e->held != 0)) {
+        release_held(e);
+    }
     while (e->budget > 0) {
         uint32_t index = take_local(e);
         if (index == 0) {
@@ -235,6 +328,7 @@ struct cos_fiber *cos_exec_pick(struct cos_exec *e)
 
 bool cos_exec_next_on(struct cos_exec *e, struct cos_fiber *f)
 {
+    sample_stop(e);
     /* The loop's turn, a waiter to hand over to, a fiber with settings of its own, a stack to be measured: no reuse. */
     if (e->budget == 0 || e->next != 0 || f->home != NULL || e->rt->marks != NULL) {
         return false;
@@ -246,7 +340,7 @@ bool cos_exec_next_on(struct cos_exec *e, struct cos_fiber *f)
     struct cos_task *t = cos_task_at(index);
     if (t->kind != COS_TASK_BODY || cos_task_fiber(t) != NULL || t->stack_kib != 0 ||
         f->stack.hi - f->stack.lo < (ptrdiff_t)(e->rt->stack_bytes / 2)) {
-        e->next = index; /* the choice that follows takes it from here */
+        e->next = index | CHOSEN; /* the choice that follows takes it from here */
         return false;
     }
     e->budget--;
@@ -254,6 +348,7 @@ bool cos_exec_next_on(struct cos_exec *e, struct cos_fiber *f)
     f->base = t;
     f->affinity = t->affinity;
     f->pinned = false;
+    sample_start(e, t);
     return true;
 }
 
@@ -277,8 +372,43 @@ void cos_exec_run(struct cos_exec *e, uint32_t index)
         cos_exec_switch_in(e, f);
     }
     if (e->next != 0) { /* set by an ending task just before the budget sent it here */
-        struct cos_task *t = cos_task_at(e->next);
+        struct cos_task *t = cos_task_at(e->next & ~CHOSEN);
         e->next = 0;
         cos_submit(e, t);
+    }
+}
+
+static void commit_turn(struct cos_exec *e, struct cos_fiber *left)
+{
+    cos_resubmit(e, left->base);
+}
+
+/* Does anybody want this executor that the running task would keep waiting? Whoever comes from outside gets in line here at
+ * once, before the running task does. */
+static bool turn_is_wanted(struct cos_exec *e)
+{
+    int64_t now = cos_clock_now();
+    bool wanted = cos_lines_waiting(e->lines) || cos_timers_fire(&e->timers, now) > 0;
+    if (!cos_inbox_empty(&e->inbox)) {
+        cos_exec_drain_inbox(e);
+        wanted = true;
+    }
+    if (e->kind == COS_EXEC_MAIN) {
+        wanted = wanted || now >= e->turn_end;
+    } else if (e->kind == COS_EXEC_WORKER) {
+        wanted = wanted || cos_injector_depth(&e->rt->injector) != 0 ||
+                 cos_atomic_load(&e->rt->help.front, relaxed) != 0;
+    }
+    return wanted;
+}
+
+void cos_exec_turn(struct cos_exec *e)
+{
+    if (turn_is_wanted(e)) {
+        cos_leave(e, commit_turn); /* no budget: nothing follows directly */
+        e = cos_exec_current();
+        e->budget = e->budget > 0 ? e->budget : 1;
+    } else {
+        e->budget = e->allowance;
     }
 }

@@ -10,6 +10,8 @@
 #include "queue/inbox.h"
 #include "sched/current.h"
 #include "sched/fiber.h"
+#include "sched/lines.h"
+#include "sched/sample.h"
 #include "sched/spin.h"
 #include "sched/timers.h"
 
@@ -22,7 +24,7 @@ enum cos_exec_kind { COS_EXEC_MAIN, COS_EXEC_WORKER, COS_EXEC_OWN };
 struct cos_counters {
     COS_ATOMIC(uint64_t)
     slices, spawned, completed, switches, grown, yields, steals, stolen_from, busy_ns, polls;
-    COS_ATOMIC(uint64_t) hops_to_worker, hops_to_main, failed;
+    COS_ATOMIC(uint64_t) hops_to_worker, hops_to_main, failed, helped;
 };
 
 /* sum += one. */
@@ -43,8 +45,14 @@ struct cos_exec {
     struct cosched_runtime *rt; /* const */
     struct cos_fiber *running;  /* owner thread; NULL in the loop */
     uint32_t next; /* a waiter just woken by an ending task: runs next. Owner; 0 outside of that moment */
-    uint32_t budget;    /* slices left before the loop has its turn */
+    uint32_t budget;    /* slices, or inline awaits in one, left before the loop has its turn */
     uint32_t allowance; /* MAIN and workers: what the next turn's budget is */
+    int64_t turn_end;   /* MAIN: when its poll wants it */
+    struct cos_lines *lines; /* const; borrowed: of tasks with a priority, shared by all of its kind */
+    uint32_t high_run;       /* slices of high priority in a row; owner */
+    uint32_t low_passed;     /* slices since one of low priority had its turn; owner */
+    uint32_t held; /* ALWAYS_INLINE: newest child that its parent, which runs here, may still await; by `link`, 0 none */
+    struct cos_sample sample;
     struct cos_context loop;
     struct cos_fpenv fpenv; /* the thread's own, while a task with COSCHED_FPENV runs */
     struct cos_task_cache tasks;
@@ -78,6 +86,10 @@ void cos_submit(struct cos_exec *e, struct cos_task *t);
 void cos_resubmit(struct cos_exec *e, struct cos_task *t);
 /* The same for the waiter that an ending task wakes: it may run next on this executor. */
 void cos_submit_next(struct cos_exec *e, struct cos_task *t);
+/* An unstarted child in the testers' modes: out of reach of an inline await (traits say OWN), or held for one. */
+void cos_submit_tested(struct cos_exec *e, const struct cos_fiber *f, struct cos_task *t);
+/* Takes a held child back: true, it is the caller's to run. */
+bool cos_exec_take_held(struct cos_exec *e, const struct cos_task *t);
 
 /* After a turn that took ns: how many slices the next one may have, so that it takes turn_ns at most if they are like these. A
  * fiber that leaves hands over to the next without a look at the clock, so this is what bounds a turn of long slices. */
@@ -85,6 +97,11 @@ void cos_exec_turn_took(struct cos_exec *e, int64_t ns, int64_t turn_ns);
 
 /* Runs t and what follows it directly, until the budget is spent or nothing is ready. From the loop. */
 void cos_exec_run(struct cos_exec *e, uint32_t index);
+/* The next in line on e, by priority and age; 0: none, or none but low priority. For the loops. */
+uint32_t cos_exec_take(struct cos_exec *e);
+/* The budget is spent in the middle of a slice: lets the loop have its turn, if anything wants it. May suspend the running
+ * task: e is dead to the caller afterwards. Leaves a budget of 1 at least. */
+void cos_exec_turn(struct cos_exec *e);
 
 /* The running fiber leaves; commit runs on the other side. Returns when somebody switches back, maybe on another
  * thread: e is dead to the caller afterwards. */

@@ -76,6 +76,7 @@ struct cos_fiber {
     bool pinned;
     bool own_fpenv;              /* COSCHED_FPENV, while the body runs */
     struct cos_fpenv fpenv;      /* its own, while it is away */
+    uint16_t traits; /* COS_FIBER_…; COSCHED_ONE_EXECUTOR also inside cosched_call_all. Its own */
     struct cos_unwind *unwinds;  /* newest first */
     struct cos_segment *segment; /* innermost; NULL: it stands on its first stack */
     struct cos_body *falling;    /* a panic is on its way there */

@@ -164,6 +164,7 @@ void cos_task_run(struct cos_exec *e, struct cos_fiber *f, struct cos_task *t)
     f->unlinked = 0;
     cos_atomic_store(&f->look_up, 0, relaxed);
     f->pinned = (t->flags & COSCHED_PINNED) != 0;
+    f->traits = (uint16_t)((t->flags & COS_FIBER_OF_BASE) | e->rt->traits);
     void *arg = cos_atomic_load(&t->arg, relaxed);
     int64_t timeout_ns = 0;
     if ((t->flags & (COS_TASK_ARG_COPY | COS_TASK_TIMEOUT | COS_TASK_ARMED)) != 0) {

@@ -76,6 +76,7 @@ int cos_hop_until(cosched_affinity to, int64_t deadline)
     count_hop(e, (uint8_t)to);
     block->kind = COS_TASK_HOP;
     block->affinity = (uint8_t)to;
+    block->flags = f->base->flags & COS_TASK_PRIORITY;
     cos_atomic_store(&block->ticket, cos_park_begin(), relaxed);
     f->hop = block;
     enum cos_cause cause = cos_park_by(commit_hop_until, deadline, COS_PARK_FOR(COSCHED_FOR_THREAD));

@@ -83,12 +83,16 @@ bool cos_mainloop_pump(struct cosched_runtime *rt, int64_t budget_ns)
     struct cos_exec *e = rt->main;
     int64_t start = cos_clock_now();
     int64_t now = start;
+    e->turn_end = cos_clock_add(start, budget_ns);
     do {
         int64_t before = now;
         e->budget = e->allowance;
         cos_exec_drain_inbox(e);
         cos_timers_fire(&e->timers, now);
-        uint32_t index = cos_deque_take_top_owner(&e->deque);
+        uint32_t index = cos_exec_take(e);
+        if (index == 0 && cos_lines_waiting(e->lines)) {
+            index = cos_lines_rest(e);
+        }
         if (index == 0) {
             break;
         }
@@ -99,7 +103,8 @@ bool cos_mainloop_pump(struct cosched_runtime *rt, int64_t budget_ns)
     } while (now - start < budget_ns);
     cos_atomic_store(&e->count.busy_ns,
                      cos_atomic_load(&e->count.busy_ns, relaxed) + (uint64_t)(now - start), relaxed);
-    return cos_deque_size(&e->deque) > 0 || !cos_inbox_empty(&e->inbox);
+    return cos_deque_size(&e->deque) > 0 || !cos_inbox_empty(&e->inbox) ||
+           cos_lines_waiting(e->lines);
 }
 
 /* Sets the uv timer to the next deadline, rounded up to its milliseconds. */
@@ -110,6 +115,7 @@ static void arm_timer(struct cosched_runtime *rt)
     int64_t next = cos_timers_next(&rt->main->timers);
     int64_t trim_at = cos_trim_before_sleep(rt->main, now);
     next = trim_at < next ? trim_at : next;
+    next = rt->help.look_at < next ? rt->help.look_at : next;
     next = u->turn_deadline < next ? u->turn_deadline : next;
     if (next == u->armed_for) {
         return;
@@ -151,8 +157,13 @@ static void on_prepare(uv_prepare_t *prepare)
     }
     cos_doorbell_retract(&rt->bell);
     COS_COUNT(rt->main, polls);
+    uint64_t slices = cos_atomic_load(&rt->main->count.slices, relaxed);
     bool more = cos_mainloop_pump(rt, TURN_NS);
     cos_poll_set_bury(rt->loop.polled);
+    bool ran = slices != cos_atomic_load(&rt->main->count.slices, relaxed);
+    if (!more) { /* it helps when a poll has found nothing either */
+        more = ran ? cos_help_wanted(rt) : cos_help_workers(rt);
+    }
     hold_loop(rt);
     if (!more && spin(rt)) {
         more = cos_mainloop_pump(rt, TURN_NS);

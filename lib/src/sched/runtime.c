@@ -76,6 +76,8 @@ static COS_ATOMIC(uint32_t) * link_of(void *ctx, uint32_t index)
     return &cos_task_at(index)->link;
 }
 
+#define TESTER (uint32_t)(COSCHED_ALWAYS_OWN | COSCHED_ALWAYS_INLINE)
+
 static int read_config(cosched_config *out, const cosched_config *config)
 {
     *out = (cosched_config){.struct_size = sizeof *out, .workers = -1};
@@ -87,7 +89,8 @@ static int read_config(cosched_config *out, const cosched_config *config)
     }
     if (out->workers < -1 || out->workers > COSCHED_WORKERS_MAX ||
         out->stack_size > COS_STACK_BYTES_MAX / 2 || out->tasks_max > cos_tasks_capacity() ||
-        (out->flags & ~(uint32_t)(COSCHED_REPORT_OVERFLOW | COSCHED_MEASURE_STACKS)) != 0) {
+        (out->flags & ~(uint32_t)(COSCHED_REPORT_OVERFLOW | COSCHED_MEASURE_STACKS | TESTER)) != 0 ||
+        (out->flags & TESTER) == TESTER || (unsigned)out->main_help > COSCHED_HELP_ALWAYS) {
         return -EINVAL;
     }
     if (out->workers == -1) {
@@ -136,7 +139,9 @@ static void drop_leftovers(struct cosched_runtime *rt)
     for (uint32_t i = 0; i <= rt->workers; i++) {
         cos_exec_drop_leftovers(rt->execs[i]);
     }
-    while ((index = cos_injector_pop(&rt->injector)) != 0) {
+    while ((index = cos_injector_pop(&rt->injector)) != 0 ||
+           (index = cos_help_front(&rt->help)) != 0 || (index = cos_lines_rest(rt->main)) != 0 ||
+           (rt->workers > 0 && (index = cos_lines_rest(rt->execs[1])) != 0)) {
         COS_ASSERT(cos_task_at(index)->kind == COS_TASK_HOP);
         cos_task_free(&rt->main->tasks, cos_task_at(index));
     }
@@ -157,6 +162,10 @@ static int init_parts(struct cosched_runtime *rt, const cosched_config *c)
     rt->workers = (uint32_t)c->workers;
     rt->flags = c->flags;
     rt->may_spin = cos_effective_cpus() > 1;
+    rt->traits = (c->flags & COSCHED_ALWAYS_OWN) != 0      ? COS_FIBER_OWN
+                 : (c->flags & COSCHED_ALWAYS_INLINE) != 0 ? COS_FIBER_INLINE
+                                                           : 0;
+    cos_help_init(&rt->help, c);
     rt->stack_bytes = c->stack_size != 0 ? cos_stack_bytes_for(c->stack_size) : (size_t)64 * 1024;
     cos_tasks_limit(c->tasks_max != 0 ? c->tasks_max : cos_tasks_capacity());
     cos_scope_init(&rt->root, NULL, 0);
@@ -174,6 +183,8 @@ static int init_parts(struct cosched_runtime *rt, const cosched_config *c)
         return -ENOMEM;
     }
     int rc = cos_injector_init(&rt->injector, COS_INJECTOR_CAPACITY_LOG2, link_of, NULL);
+    rc = rc < 0 ? rc : cos_lines_init(&rt->lines[COS_EXEC_MAIN]);
+    rc = rc < 0 ? rc : cos_lines_init(&rt->lines[COS_EXEC_WORKER]);
     return rc < 0 ? rc : cos_blocking_init(&rt->blocking, c->blocking_max);
 }
 
@@ -182,6 +193,8 @@ static void free_runtime(struct cosched_runtime *rt)
     free_execs(rt);
     cos_injector_fini(&rt->injector);
     cos_marks_destroy(rt->marks);
+    cos_lines_fini(&rt->lines[COS_EXEC_MAIN]);
+    cos_lines_fini(&rt->lines[COS_EXEC_WORKER]);
     cos_stack_shutdown(); /* -EBUSY: the next runtime goes on with what is mapped */
     cos_free_aligned(rt);
 }

@@ -9,6 +9,7 @@
 #include "queue/parker.h"
 #include "sched/blocking.h"
 #include "sched/exec.h"
+#include "sched/help.h"
 #include "sched/mainloop.h"
 #include "sched/marks.h"
 
@@ -18,7 +19,8 @@ struct cosched_runtime {
     uint32_t workers;   /* const after create, like the next four */
     size_t stack_bytes; /* what cos_stack_get is asked for by default */
     uint32_t flags;
-    bool may_spin; /* const: more than one CPU */
+    bool may_spin;   /* const: more than one CPU */
+    uint16_t traits; /* const: COS_FIBER_TESTER bits of every fiber */
     bool host_loop;
     struct cos_exec *main;                 /* owned */
     struct cos_exec *execs[COS_EXECS_MAX]; /* owned; MAIN, workers, then own threads (blocking.c's lock) */
@@ -29,6 +31,8 @@ struct cosched_runtime {
     struct cos_mainloop loop;
     struct cos_blocking blocking;
     struct cos_injector injector;
+    struct cos_lines lines[COS_EXEC_OWN + 1]; /* by kind of executor; an own thread's are always empty */
+    struct cos_help help;
     struct cos_parker parker;
     struct cos_doorbell bell; /* MAIN sleeps in its poll */
     COS_ATOMIC(int64_t)

@@ -20,9 +20,10 @@ static bool valid(const cosched_attr *a)
     bool blocking = a->affinity == COSCHED_BLOCKING;
     return (unsigned)a->affinity <= COSCHED_BLOCKING && a->arg_size <= COSCHED_ARG_MAX &&
            a->timeout_ns >= 0 &&
-           (a->flags & ~(uint32_t)(COSCHED_PINNED | COSCHED_SKIP_IF_CANCELED | COSCHED_FPENV)) == 0 &&
-           (!blocking || (a->flags & COSCHED_PINNED) != 0) &&
-           a->stack_size <= COS_STACK_BYTES_MAX / 2;
+           (a->flags & ~(uint32_t)(COSCHED_PINNED | COSCHED_SKIP_IF_CANCELED | COSCHED_NO_HELP |
+                                   COSCHED_FPENV | COSCHED_ONE_EXECUTOR)) == 0 &&
+           (!blocking || (a->flags & (COSCHED_PINNED | COSCHED_ONE_EXECUTOR)) == COSCHED_PINNED) &&
+           a->priority >= -1 && a->priority <= 1 && a->stack_size <= COS_STACK_BYTES_MAX / 2;
 }
 
 const cosched_attr *cos_attr_read(cosched_attr *copy, const cosched_attr *given)
@@ -86,6 +87,9 @@ int cos_task_make(struct cos_task **out, struct cos_exec *e, struct cos_scope *p
     if (a->timeout_ns > 0) {
         t->flags |= COS_TASK_TIMEOUT;
         cos_atomic_store(&t->joining, (uint64_t)a->timeout_ns, relaxed);
+    }
+    if (COS_UNLIKELY(a->priority != 0)) {
+        t->flags |= a->priority > 0 ? COS_TASK_HIGH : COS_TASK_LOW;
     }
     if (a->arg_size > 0) {
         t->flags |= COS_TASK_ARG_COPY;
@@ -178,7 +182,7 @@ static inline bool spawn_here(struct cos_exec *e, struct cos_fiber *f, cosched_t
                               cosched_fn fn, void *arg)
 {
     bool worker = e->kind == COS_EXEC_WORKER;
-    if (COS_UNLIKELY(f->affinity != (worker ? COSCHED_WORKER : COSCHED_MAIN))) {
+    if (COS_UNLIKELY(f->affinity != (worker ? COSCHED_WORKER : COSCHED_MAIN) || f->traits != 0)) {
         return false;
     }
     struct cos_task *t = cos_task_take(&e->tasks);
@@ -208,6 +212,10 @@ static int spawn_with(struct cos_exec *e, struct cos_fiber *f, cosched_task *out
     if (rc < 0) {
         return rc;
     }
+    bool odd = f->traits != 0;
+    if (COS_UNLIKELY(odd)) {
+        cos_task_bind(f, t);
+    }
     if (out == NULL) {
         return spawn_detached(e, t);
     }
@@ -223,7 +231,12 @@ static int spawn_with(struct cos_exec *e, struct cos_fiber *f, cosched_task *out
         return rc;
     }
     COS_COUNT(e, spawned);
-    if (affinity != COSCHED_BLOCKING) {
+    if (affinity == COSCHED_BLOCKING) {
+        return 0;
+    }
+    if (COS_UNLIKELY(odd)) {
+        cos_submit_tested(e, f, t);
+    } else {
         cos_submit(e, t);
     }
     return 0;

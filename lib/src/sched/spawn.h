@@ -11,6 +11,16 @@ int cos_task_make(struct cos_task **out, struct cos_exec *e, struct cos_scope *p
                   uint8_t inherit, cosched_fn fn, void *arg, const cosched_attr *given);
 /* Nobody will join it. Before it is submitted; the caller counts it as a root. */
 void cos_task_make_detached(struct cos_task *t);
+
+/* A child that the running task has just made: bound with it, if it is bound to one executor. */
+static inline void cos_task_bind(const struct cos_fiber *f, struct cos_task *t)
+{
+    if (COS_UNLIKELY((f->traits & COSCHED_ONE_EXECUTOR) != 0) && (t->flags & COSCHED_PINNED) == 0) {
+        t->affinity = f->affinity;
+        t->flags |= COSCHED_ONE_EXECUTOR;
+    }
+}
+
 /* Makes it run. On failure (-EAGAIN, -ENOMEM: a thread for a BLOCKING task) it was freed. */
 int cos_task_start(struct cosched_runtime *rt, struct cos_exec *e, struct cos_task *t);
 /* The same, but it starts only at the deadline, or when its scope is cancelled; until then it has no stack. `arg` must be a

@@ -38,7 +38,19 @@ enum cos_task_kind { COS_TASK_FREE, COS_TASK_BODY, COS_TASK_SCOPE, COS_TASK_HOP 
 enum {
     COS_TASK_TIMEOUT = 0x8000,  /* `joining` holds a timeout in ns until the start */
     COS_TASK_ARG_COPY = 0x4000, /* arg_copy holds the argument until the start */
-    COS_TASK_ARMED = 0x2000 /* it waits for its start without a stack; `joining` names the wheel */
+    COS_TASK_ARMED = 0x2000, /* it waits for its start without a stack; `joining` names the wheel */
+    COS_TASK_HIGH = 0x1000,  /* priority 1 */
+    COS_TASK_LOW = 0x0800,   /* priority -1 */
+    COS_TASK_PRIORITY = COS_TASK_HIGH | COS_TASK_LOW
+};
+
+/* … and of a fiber, beside those of its base task in which a child that it runs inline must agree (`traits`). */
+enum {
+    COS_FIBER_OWN = 0x0100,    /* COSCHED_ALWAYS_OWN */
+    COS_FIBER_INLINE = 0x0200, /* COSCHED_ALWAYS_INLINE */
+    COS_FIBER_TESTER = COS_FIBER_OWN | COS_FIBER_INLINE,
+    COS_FIBER_OF_BASE = COSCHED_ONE_EXECUTOR | COS_TASK_PRIORITY,
+    COS_FIBER_AGREES = COS_FIBER_OF_BASE | COSCHED_PINNED | COSCHED_FPENV | COS_TASK_TIMEOUT
 };
 
 /* In `joining`; never the key of a task. */

@@ -30,7 +30,8 @@ static uint32_t steal_from(struct cos_exec *e, struct cos_exec *victim)
 static uint32_t scan(struct cos_exec *e)
 {
     struct cosched_runtime *rt = e->rt;
-    uint32_t index = cos_injector_pop(&rt->injector);
+    uint32_t index = cos_help_front(&rt->help);
+    index = index != 0 ? index : cos_injector_pop(&rt->injector);
     if (index != 0) {
         return index;
     }
@@ -44,7 +45,7 @@ static uint32_t scan(struct cos_exec *e)
             index = cos_deque_take_top_owner(&e->deque); /* what fired was submitted here */
         }
     }
-    return index;
+    return index == 0 && cos_lines_waiting(e->lines) ? cos_lines_rest(e) : index;
 }
 
 /* A look at what there is to steal. */
@@ -69,7 +70,8 @@ static uint32_t spin(struct cos_exec *e)
     do {
         cos_relax();
         cos_relax();
-        if (cos_injector_depth(&e->rt->injector) != 0 || steal_in_sight(e)) {
+        if (cos_injector_depth(&e->rt->injector) != 0 || cos_lines_waiting(e->lines) ||
+            steal_in_sight(e)) {
             index = scan(e);
         }
     } while (index == 0 && cos_clock_now() < end);
@@ -170,9 +172,10 @@ static uint32_t park(struct cos_exec *e)
 static uint32_t find_work(struct cos_exec *e)
 {
     struct cos_parker *p = &e->rt->parker;
-    uint32_t index = cos_injector_pop(&e->rt->injector);
+    uint32_t index = cos_help_front(&e->rt->help);
+    index = index != 0 ? index : cos_injector_pop(&e->rt->injector);
     if (index == 0) {
-        index = cos_deque_take_top_owner(&e->deque);
+        index = cos_exec_take(e);
     }
     if (index == 0 && cos_parker_search_begin(p)) {
         index = scan(e);
@@ -191,6 +194,7 @@ void *cos_worker_main(void *arg)
         cos_exec_turn_took(e, now - e->awake_since, TURN_NS);
         count_busy(e, now);
         cos_timers_fire(&e->timers, now);
+        cos_help_call(e);
         e->budget = e->allowance;
         uint32_t index = find_work(e);
         if (index != 0) {

@@ -17,7 +17,7 @@
 static bool claim(struct cos_exec *e, struct cos_task *t)
 {
     if (!cos_deque_take_bottom_if_owner(&e->deque, t->index)) {
-        return false;
+        return COS_UNLIKELY(e->held != 0) && cos_exec_take_held(e, t);
     }
     if (COS_LIKELY(cos_task_fiber(t) == NULL)) {
         return true;
@@ -32,8 +32,7 @@ static bool may_run_inline(const struct cos_fiber *f, const struct cos_task *t, 
 {
     return cos_atomic_load(&t->parent, relaxed) == f->current->index &&
            cos_atomic_load(&t->join, relaxed) == cos_join(generation, COS_JOIN_NONE) &&
-           t->affinity == f->affinity &&
-           (t->flags & (COSCHED_PINNED | COS_TASK_TIMEOUT | COSCHED_FPENV)) == 0 &&
+           t->affinity == f->affinity && ((t->flags ^ f->traits) & COS_FIBER_AGREES) == 0 &&
            t->stack_kib == 0 && cos_atomic_load(&t->scope.parent, relaxed) == f->scope &&
            !f->pinned && !f->own_fpenv;
 }
@@ -74,6 +73,7 @@ static inline int run_inline(struct cos_fiber *f, struct cos_task *t, uint32_t g
     struct cos_task *self = f->current;
     struct cos_scope *scope = f->scope, *anchor = f->anchor;
     uint32_t unlinked = f->unlinked;
+    uint16_t traits = f->traits;
     cosched_affinity home = (cosched_affinity)f->affinity;
     cos_atomic_store(&t->fiber, f, relaxed);
     /* release: t->fiber comes with it. The light fence has its partner, the heavy one, in cos_join_stranger. */
@@ -108,6 +108,7 @@ static inline int run_inline(struct cos_fiber *f, struct cos_task *t, uint32_t g
     f->scope = scope;
     f->anchor = anchor;
     f->unlinked = unlinked;
+    f->traits = traits; /* a panic may have left a cosched_call_all */
     if (COS_UNLIKELY(f->affinity != home)) {
         cos_hop(home); /* the child ended elsewhere; its parent stays where it was (I5) */
     }
@@ -131,6 +132,14 @@ static int await_parked(struct cos_fiber *f, struct cos_task *t, uint32_t genera
                             generation); /* -ESTALE: another task used a copy of the handle */
 }
 
+/* The budget is spent: others of this executor come first. */
+static COS_COLD int await_in_turn(struct cos_exec *e, cosched_task *task, int64_t *result)
+{
+    e->budget = 0;
+    cos_exec_turn(e);
+    return cosched_await(task, result, COSCHED_NEVER); /* once: there is a budget now */
+}
+
 int cosched_await(cosched_task *task, int64_t *result, int64_t deadline)
 {
     struct cos_exec *e;
@@ -144,7 +153,11 @@ int cosched_await(cosched_task *task, int64_t *result, int64_t deadline)
     }
     int64_t value = 0;
     int rc;
-    if (deadline == COSCHED_NEVER && may_run_inline(f, t, task->generation) && claim(e, t)) {
+    bool here = deadline == COSCHED_NEVER && may_run_inline(f, t, task->generation);
+    if (here && COS_UNLIKELY(e->budget-- == 0)) {
+        return await_in_turn(e, task, result);
+    }
+    if (here && claim(e, t)) {
         rc = run_inline(f, t, task->generation, &value);
     } else {
         rc = await_parked(f, t, task->generation, &value, deadline);

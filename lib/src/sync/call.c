@@ -17,16 +17,27 @@ static int call_here(struct cos_fiber *f, int64_t *result, cosched_fn fn, void *
     return error;
 }
 
+/* The same for a tree that is bound to this executor, from here down. */
+static int call_bound(struct cos_fiber *f, int64_t *result, cosched_fn fn, void *arg)
+{
+    f->traits |= COSCHED_ONE_EXECUTOR;
+    int rc = call_here(f, result, fn, arg);
+    f->traits &= (uint16_t)~COSCHED_ONE_EXECUTOR;
+    return rc;
+}
+
+typedef int call_fn(struct cos_fiber *f, int64_t *result, cosched_fn fn, void *arg);
+
 /* The caller hops: the same fiber goes, runs fn there and comes back. */
 static int call_there(struct cos_fiber *f, int64_t *result, cosched_affinity where, cosched_fn fn,
-                      void *arg, int64_t deadline)
+                      void *arg, int64_t deadline, call_fn *call)
 {
     cosched_affinity home = (cosched_affinity)f->affinity;
     int rc = cos_hop_until(where, deadline);
     if (rc < 0) {
         return rc;
     }
-    rc = call_here(f, result, fn, arg);
+    rc = call(f, result, fn, arg);
     if (f->affinity != home) {
         cos_hop(home);
     }
@@ -45,10 +56,37 @@ int cosched_call(int64_t *result, cosched_affinity where, cosched_fn fn, void *a
     if (where != COSCHED_MAIN && where != COSCHED_WORKER) {
         return -EINVAL;
     }
+    if ((f->traits & COSCHED_ONE_EXECUTOR) != 0) {
+        return call_here(f, result, fn, arg);
+    }
     if (f->pinned) {
         return -EPERM;
     }
-    return call_there(f, result, where, fn, arg, deadline);
+    return call_there(f, result, where, fn, arg, deadline, call_here);
+}
+
+int cosched_call_all(int64_t *result, cosched_affinity where, cosched_fn fn, void *arg,
+                     int64_t deadline)
+{
+    struct cos_fiber *f = cos_fiber_current(NULL);
+    if (f == NULL) {
+        return -EPERM;
+    }
+    if ((unsigned)where > COSCHED_WORKER) {
+        return -EINVAL;
+    }
+    if ((f->traits & COSCHED_ONE_EXECUTOR) != 0) {
+        return call_here(f, result, fn, arg);
+    }
+    if (f->affinity == COSCHED_BLOCKING) {
+        return -EPERM;
+    }
+    bool here = where == COSCHED_INHERIT || f->affinity == where;
+    if (!here && f->pinned) {
+        return -EPERM;
+    }
+    return here ? call_bound(f, result, fn, arg)
+                : call_there(f, result, where, fn, arg, deadline, call_bound);
 }
 
 cosched_affinity cosched_hop(cosched_affinity to)
@@ -58,7 +96,8 @@ cosched_affinity cosched_hop(cosched_affinity to)
         return COSCHED_INHERIT;
     }
     cosched_affinity was = (cosched_affinity)f->affinity;
-    if (!f->pinned && was != to && (to == COSCHED_MAIN || to == COSCHED_WORKER)) {
+    bool stays = f->pinned || (f->traits & COSCHED_ONE_EXECUTOR) != 0;
+    if (!stays && was != to && (to == COSCHED_MAIN || to == COSCHED_WORKER)) {
         cos_hop(to);
     }
     return was;

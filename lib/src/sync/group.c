@@ -145,10 +145,15 @@ static int make_child(struct cos_task **out, struct group *g, struct cos_exec *e
 {
     uint8_t inherit = f->affinity == COSCHED_BLOCKING ? COSCHED_WORKER : f->affinity;
     if (g->supervise != NULL) {
-        return cos_supervise_make(out, g, e, inherit, fn, arg, attr);
+        int rc = cos_supervise_make(out, g, e, inherit, fn, arg, attr);
+        if (rc == 0) {
+            cos_task_bind(f, *out);
+        }
+        return rc;
     }
     int rc = cos_task_make(out, e, &g->scope, inherit, fn, arg, attr);
     if (rc == 0) {
+        cos_task_bind(f, *out);
         (*out)->group = &g->link;
     }
     return rc;

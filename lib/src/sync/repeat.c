@@ -31,6 +31,8 @@ cosched_attr cos_repeat_host(const struct cos_repeat *r)
         .struct_size = sizeof(cosched_attr),
         .name = r->attr.name,
         .affinity = r->attr.affinity == COSCHED_BLOCKING ? COSCHED_WORKER : r->attr.affinity,
+        .flags = COSCHED_NO_HELP, /* one function for bodies of every cost */
+        .priority = r->attr.priority,
     };
 }
 
