@@ -13,7 +13,7 @@
 
 #include "wire/units.h"
 
-enum type { BOOL, INT, WORKERS, LEVEL, DURATION, SIZE, TEXT, UNSUPPORTED };
+enum type { BOOL, INT, WORKERS, LEVEL, HELP, DURATION, SIZE, TEXT, UNSUPPORTED };
 
 enum { RELOADS = 1 };
 
@@ -36,7 +36,7 @@ static const struct key keys[] = {
     {"daemon", "log_level",      LEVEL,    AT(log_level),        0, 0, RELOADS},
     {"daemon", "admin_group",    TEXT,     AT(admin_group),      0, 64, RELOADS},
     {"daemon", "drain_timeout",  DURATION, AT(drain_timeout_ns), 0, 30 * DAY, RELOADS},
-    {"daemon", "main_help",      UNSUPPORTED, 0, 0, 0, 0},
+    {"daemon", "main_help",      HELP,     AT(main_help),        0, 0, 0},
     {"store",  "keep",           DURATION, AT(keep_ns),          0, 3650 * DAY, RELOADS},
     {"store",  "keep_count",     INT,      AT(keep_count),       0, 100000000, RELOADS},
     {"store",  "keep_bytes",     SIZE,     AT(keep_bytes),       0, INT64_C(1) << 50, RELOADS},
@@ -116,6 +116,19 @@ static int parse_bool(const char *value, int64_t *out)
     return -EINVAL;
 }
 
+static int parse_help(const char *value, int64_t *out)
+{
+    static const char *const words[] = {
+        [COSCHED_HELP_IDLE] = "idle", [COSCHED_HELP_OFF] = "off", [COSCHED_HELP_ALWAYS] = "always"};
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
+        if (strcmp(value, words[i]) == 0) {
+            *out = (int64_t)i;
+            return 0;
+        }
+    }
+    return -EINVAL;
+}
+
 static int parse_int(const char *value, int64_t *out)
 {
     char *end = NULL;
@@ -146,6 +159,7 @@ static int parse_number(enum type type, const char *value, int64_t *out, char *w
         level = log_level_parse(value);
         *out = level;
         return level < 0 ? refuse(why, "must be error, warning, info or debug") : 0;
+    case HELP: return parse_help(value, out) < 0 ? refuse(why, "must be idle, off or always") : 0;
     case DURATION:
         return units_parse_duration(value, out) < 0
                    ? refuse(why, "must be a duration such as 250ms, 5s, 1h30m")
@@ -167,7 +181,8 @@ static int set_number(struct config *config, const struct key *key, const char *
     int rc = parse_number(key->type, value, &number, why);
     if (rc < 0)
         return rc;
-    bool by_word = (key->type == WORKERS && strcmp(value, "auto") == 0) || key->type == LEVEL;
+    bool by_word = (key->type == WORKERS && strcmp(value, "auto") == 0) || key->type == LEVEL ||
+                   key->type == HELP;
     if (!by_word && (number < key->min || number > key->max)) {
         if (key->type == DURATION)
             snprintf(why, 256, "must be at most %lld days", (long long)(key->max / DAY));
@@ -296,6 +311,7 @@ int config_init(struct config *config)
     /* A constant to copy: a literal in here would take 5 KiB of the caller's stack. */
     static const struct config built_in = {
         .workers = -1,
+        .main_help = COSCHED_HELP_IDLE,
         .log_level = LOG_LEVEL_INFO,
         .drain_timeout_ns = 25 * SECOND,
         .keep_ns = 7 * DAY,

@@ -42,7 +42,8 @@ struct config {
 
     /* [daemon] */
     bool allow_root;
-    int64_t workers; /* -1: from the CPUs */
+    int64_t workers;   /* -1: from the CPUs */
+    int64_t main_help; /* cosched_help */
     int64_t log_level;
     char *admin_group; /* "" : none */
     int64_t drain_timeout_ns;

@@ -428,6 +428,7 @@ int main(int argc, char **argv)
     if (code == 0) {
         const cosched_config runtime = {.struct_size = sizeof runtime,
                                         .workers = (int32_t)d.config.workers,
+                                        .main_help = (cosched_help)d.config.main_help,
                                         .flags = COSCHED_REPORT_OVERFLOW};
         int64_t result = cosched_run(&runtime, daemon_main, &d);
         code = result < 0 ? CONFIG_EXIT_INTERNAL : (int)result;

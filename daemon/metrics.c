@@ -157,7 +157,7 @@ static void write_main(const struct metrics *m, struct writer *w, const cosched_
     writer_member_uint(w, "ready", s->main_ready);
     writer_member_uint(w, "inbox", s->main_inbox);
     writer_member_uint(w, "slices", s->main_slices);
-    writer_member_uint(w, "helped", 0); /* this version's MAIN never takes over a worker's slice */
+    writer_member_uint(w, "helped", s->main_helped);
     write_histogram(w, "poll_gap_us", &m->poll_gap_us);
     writer_member_int(w, "loop_idle_pct", 100 - percent(s->main_busy_ns, age_ns));
     writer_end_object(w);

@@ -1,4 +1,6 @@
 /* Settings: every kind of fault is an error that names its place; files, conf.d and the command line in their order. */
+#include <cosched/cosched.h>
+
 #include <check.h>
 #include <errno.h>
 #include <stdio.h>
@@ -63,7 +65,7 @@ static void refused(const char *text, int line, const char *what)
 START_TEST(good_file_sets_values)
 {
     const char *text = "# comment\n[daemon]\nallow_root = yes\nworkers=3\nlog_level = debug\n"
-                       "drain_timeout = 1m30s\n\n[queue default]\nparallel = 7\n"
+                       "drain_timeout = 1m30s\nmain_help = off\n\n[queue default]\nparallel = 7\n"
                        "[queue batch]\npaused = on ; inline\n[exec]\noutput_max = 64K\n"
                        "[limits]\nconnections = 9\n";
     ck_assert_int_eq(read_text(text, strlen(text)), 0);
@@ -72,6 +74,7 @@ START_TEST(good_file_sets_values)
     ck_assert_int_eq((int)config.workers, 3);
     ck_assert_int_eq((int)config.log_level, LOG_LEVEL_DEBUG);
     ck_assert_int_eq(config.drain_timeout_ns, INT64_C(90000000000));
+    ck_assert_int_eq((int)config.main_help, COSCHED_HELP_OFF);
     ck_assert_uint_eq(config.queue_count, 2);
     ck_assert_int_eq((int)config.queues[0].parallel, 7);
     ck_assert_str_eq(config.queues[1].name, "batch");
@@ -93,6 +96,7 @@ START_TEST(faults_name_file_and_line)
     refused("[daemon]\nallow_root = maybe\n", 2, "daemon.allow_root: must be yes or no");
     refused("[daemon]\nlog_level = loud\n", 2,
             "daemon.log_level: must be error, warning, info or debug");
+    refused("[daemon]\nmain_help = perhaps\n", 2, "daemon.main_help: must be idle, off or always");
     refused("[daemon]\ndrain_timeout = 5 parsecs\n", 2,
             "daemon.drain_timeout: must be a duration such as 250ms, 5s, 1h30m");
     refused("[exec]\noutput_max = 1Q\n", 2, "exec.output_max: must be a size such as 64K, 10M, 1G");
