@@ -110,8 +110,8 @@ mutant "channel: a withdrawn cell stays in line" cancel:storms_end_and_leave_not
     's/(waits out whoever serves us \*\/\n)    cos_list_remove\(&cell->link\);/$1    if (cell->state == COS_CELL_SERVED)\n        cos_list_remove(&cell->link);/' sync/channel.c
 mutant "token: fires although it was cancelled" cancel:a_token_fires_or_is_cancelled_by_one sync/later.c \
     's/if \(cosched_cancelled\(\) \|\| !move\(l, ARMED, RUNNING\)\) \{/if (!move(l, ARMED, RUNNING) && cosched_cancelled() \&\& false) {/'
-mutant "blocking: taken back while it runs" stop:blocking_calls_run_once_or_are_taken_back sched/blocking.c \
-    's/bool waiting = !cos_list_empty\(&r->link\);\n    if \(waiting\) \{/bool waiting = true;\n    if (!cos_list_empty(\&r->link)) {/'
+mutant "blocking: taken back while it runs" stop:blocking_calls_run_once_or_are_taken_back sched/crew.c \
+    's/(static bool withdraw\(.*?)(    if \(waiting\) \{)/$1    bool seen = waiting;\n    waiting = true;\n    if (seen) {/s'
 mutant "post: counted after the look at the refusal" stop:posts_are_accepted_and_run_or_refused sched/spawn.c \
     's/    cos_roots_add\(\n        rt\);[^\n]*\n(.*?)(if \(cos_atomic_load\(&rt->refuse_posts, seq_cst\) != 0\) \{)\n        cos_roots_remove\(rt\);\n(        return -ESHUTDOWN;\n    \}\n)/$1$2\n$3    cos_roots_add(rt);\n/s'
 mutant "stop: the last task does not ring" stop:stop_waits_until_its_deadline_then_cancels sched/runtime.c \

@@ -5,8 +5,8 @@
 #include <string.h>
 
 #include "base/assert.h"
-#include "core.h"
 #include "plan.h"
+#include "world.h"
 
 const struct sim_plan *sim_plan;
 struct sim_outcome *sim_outcome;

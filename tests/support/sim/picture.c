@@ -5,11 +5,11 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "core.h"
 #include "plan.h"
 #include "sched/exec.h"
 #include "sched/runtime.h"
 #include "sched/task.h"
+#include "world.h"
 
 static const char *const states[] = {
     "free",           "runnable", "sleeps on a word", "waits for a mutex", "waits on a condition",

@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 #include "base/assert.h"
-#include "core.h"
+#include "world.h"
 
 #if COS_ASAN
 #include <sanitizer/lsan_interface.h>

@@ -7,7 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "core.h"
+#include "world.h"
 
 static int file = -1;
 static char buffer[64 * 1024];

@@ -11,10 +11,10 @@
 
 #include "arch/futex.h"
 #include "base/assert.h"
-#include "core.h"
 #include "sched/cpus.h"
 #include "sched/thread.h"
 #include "sim_rename.h"
+#include "world.h"
 
 #undef write
 #undef nanosleep
