@@ -14,13 +14,14 @@ struct cosched_runtime model_rt;
 struct cos_exec model_exec[EX_THREADS_MAX];
 unsigned model_roots;
 
-static struct cos_fiber fiber[EX_THREADS_MAX];
+/* The fiber that each thread plays from the beginning, and the one that it starts tasks on. */
+static struct cos_fiber fiber[2 * EX_THREADS_MAX];
 
 static struct player {
     COS_ATOMIC(uint32_t) resumed; /* futex: its fiber may go on */
     int registers;                /* plain data: saved by who leaves, read by who resumes */
     bool away;
-} player[EX_THREADS_MAX];
+} player[2 * EX_THREADS_MAX];
 
 static struct entry {
     COS_ATOMIC(uint32_t) index; /* futex: published like a deque's entry */
@@ -196,13 +197,13 @@ struct cos_task *model_take(void)
 void model_run(struct cos_task *t)
 {
     struct cos_exec *e = cos_exec_current();
-    struct cos_fiber *f = &fiber[e->id];
+    struct cos_fiber *f = &fiber[EX_THREADS_MAX + e->id], *before = e->running;
     f->base = t;
     f->affinity = t->affinity;
     f->stack_lo = NULL; /* there is room */
     e->running = f;
     cos_task_run(e, f, t);
-    e->running = NULL;
+    e->running = before;
 }
 
 /* --- stacks, clock, and what these programs never come to ------------------------------------------------ */
@@ -220,7 +221,14 @@ int64_t cos_fiber_run_low(void *low)
     abort();
 }
 
-/* No program calls or tails. */
+/* As if no task above were linked: fiber.c's own looks upward first. */
+bool cos_fiber_canceled_above(struct cos_fiber *f)
+{
+    cos_scope_link(f->scope);
+    return (cos_atomic_load(&f->scope->flags, acquire) & COS_SCOPE_CANCELED) != 0;
+}
+
+/* No program needs a segment or tails. */
 int64_t cos_fiber_call_on_segment(struct cos_fiber *f, cosched_fn fn, void *arg, int *error)
 {
     (void)f;

@@ -10,7 +10,8 @@ cc=${3:-cc}
 only=${4:-}
 
 cflags=(-std=c11 -O1 -D_GNU_SOURCE -DCOS_EXPLORE -DCOS_DEBUG=1 -w -U_FORTIFY_SOURCE
-    -ffunction-sections -Wl,--gc-sections)
+    -ffunction-sections)
+ldflags=-Wl,--gc-sections
 rm -rf "$work"
 mkdir -p "$work/pristine/lib" "$work/pristine/tests"
 cp -r "$root/lib/src" "$root/lib/include" "$work/pristine/lib/"
@@ -32,12 +33,13 @@ tasks=(event finish hop join park scope scopes spawn task timers wheel)
 sources_of() { # TREE PROGRAM
     local tree=$1 noun=${2#explore_} name
     case $noun in
-    hop | join | token)
+    hop | join | inline | token)
         printf '%s\n' "$tree/tests/explore/model.c" "$tree/lib/src/sync/call.c"
         for name in "${tasks[@]}"; do
             printf '%s\n' "$tree/lib/src/sched/$name.c"
         done
         [[ $noun != token ]] || printf '%s\n' "$tree/lib/src/sync/later.c"
+        [[ $noun != inline ]] || printf '%s\n' "$tree/lib/src/sync/await.c" "$tree/lib/src/queue/deque.c"
         ;;
     *) [[ ! -f $tree/lib/src/queue/$noun.c ]] || printf '%s\n' "$tree/lib/src/queue/$noun.c" ;;
     esac
@@ -64,16 +66,19 @@ mutant() {
     fi
     local sources=("$tree/tests/explore/$program.c" "$work/explore.o" "$work/explore_memory.o")
     mapfile -t -O "${#sources[@]}" sources < <(sources_of "$tree" "$program")
-    [[ $program != explore_token ]] || sources+=(-DEX_LOCK_WORD)
+    [[ $program != explore_token && $program != explore_inline ]] || sources+=(-DEX_LOCK_WORD)
     # shellcheck disable=SC2086 # flags are words
-    if ! compile "$tree" "$work/mutant.bin" "${sources[@]}" $uv; then
+    if ! compile "$tree" "$work/mutant.bin" "${sources[@]}" $uv $ldflags; then
         echo "DOES NOT BUILD  $name"
         bad=$((bad + 1))
         return
     fi
     COSCHED_EXPLORE_ONLY=${5:-} timeout 300 "$work/mutant.bin" >"$work/log" 2>&1
     local rc=$?
-    if [[ $rc -eq 1 ]] && grep -q FAILED "$work/log"; then
+    if [[ $rc -eq 139 ]]; then # it followed a pointer that only the right order makes valid
+        killed=$((killed + 1))
+        echo "killed    $name: crashed"
+    elif [[ $rc -eq 1 ]] && grep -q FAILED "$work/log"; then
         killed=$((killed + 1))
         echo "killed    $name: $(sed -n 's/: FAILED in execution \([0-9]*\):.*\/\([^/]*\)$/, execution \1: \2/p; t; s/: FAILED in execution \([0-9]*\):/, execution \1:/p' "$work/log" | head -1)"
     else
@@ -188,8 +193,6 @@ mutant "join: two consumers" explore_join $S/join.c 's/if \(!cos_atomic_cas\(&t-
 mutant "detach: a stranger's, by a store" explore_join $S/spawn.c 's/if \(!cos_atomic_cas\(&t->join, &j, (cos_join\(generation, COS_JOIN_DETACHED_LISTED\)), acq_rel,\s+acquire\)\) \{/cos_atomic_store(\&t->join, $1, release);\n    if (0) {/' "detaches"
 mutant "cancel: the generation is looked at before the lock" explore_token $S/spawn.c \
     's/(    cos_lock_acquire\(&t->scope.lock\);\n)(.*?)(    uint64_t j = [^\n]*\n)(    if \(cos_join_generation\(j\) == task)/$2$3$1$4/s' "reused"
-mutant "cancel: the generation is looked at by a load" explore_token $S/spawn.c \
-    's/cos_atomic_or\(&t->join, 0, acq_rel\);\n    if \(cos_join_generation\(j\) == task/cos_atomic_load(\&t->join, acquire);\n    if (cos_join_generation(j) == task/' "reused"
 mutant "token: the generation is looked at before the lock" explore_token lib/src/sync/later.c \
     's/(    cos_lock_acquire\(&t->scope.lock\);\n)(.*?)(    uint64_t j = [^\n]*\n)/$2$3$1/s' "reused"
 mutant "task: freed without waiting out a canceler" explore_token $S/task.c 's/    wait_for_cancelers\(t\);\n//' "reused"
@@ -197,6 +200,13 @@ mutant "token: cancelled by a store" explore_token lib/src/sync/later.c 's/if \(
 mutant "token: runs without a claim" explore_token lib/src/sync/later.c 's/ \|\| !move\(l, ARMED, RUNNING\)/ || (move(l, ARMED, RUNNING), 0)/'
 mutant "token: every cancel says it was it" explore_token lib/src/sync/later.c 's/(RUNNING && l->interval == 0\)\) \{\s+return )false/$1true/'
 mutant "token: started while its sources are armed" explore_token $S/spawn.c 's/if \(!cos_wait_commit\(&t->wait, seq\)\)/cos_submit(e, t);\n    if (!cos_wait_commit(\&t->wait, seq))/'
+A=lib/src/sync/await.c
+mutant "inline: no look for strangers after the announcement" explore_inline $A 's/(bool alone = )\(cos_atomic_load[^;]*;/${1}true;/'
+mutant "inline: no light fence before the look" explore_inline $A 's/(COS_JOINING_INLINE, release\);\n)    cos_fence_light\(\);\n/$1/'
+mutant "inline: a stranger without its heavy fence" explore_inline $S/join.c 's/    cos_fence_heavy\(\);[^\n]*\n//'
+mutant "inline: a stranger joins what runs inline" explore_inline $S/join.c 's/(return cos_atomic_load\(&t->joining, acquire\)) != COS_JOINING_INLINE/$1 != COS_JOINING_ANY/'
+mutant "inline: no announcement" explore_inline $A 's/    cos_atomic_store\(&t->joining, COS_JOINING_INLINE, release\);\n//'
+mutant "cancel: does not announce itself" explore_inline $S/spawn.c 's/!stranger \|\| cos_join_stranger\(t\)/true/' "reused"
 
 echo "FIGURES explore_mutants: $killed/$total"
 rm -rf "$work/mutant" "$work/pristine"

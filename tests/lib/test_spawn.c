@@ -116,12 +116,17 @@ static int64_t mark_and_sleep(void *arg)
 
 SCENARIO(cancelled_before_its_start_it_still_runs_and_its_first_wait_says_so)
 {
-    atomic_int ran = 0;
-    cosched_task t =
-        run_spawn(mark_and_sleep, &ran, COSCHED_MAIN); /* MAIN is us: it cannot have started */
-    cosched_cancel(t);
-    EXPECT_EQ(run_join(t), -ECANCELED);
-    EXPECT_EQ(ran, 1);
+    for (int parked = 0; parked < 2;
+         parked++) { /* run inline by who awaits it, and in its own turn */
+        atomic_int ran = 0;
+        int64_t result = 0;
+        cosched_task t =
+            run_spawn(mark_and_sleep, &ran, COSCHED_MAIN); /* MAIN is us: it cannot have started */
+        cosched_cancel(t);
+        EXPECT_EQ(cosched_await(&t, &result, parked ? cosched_in_ms(60000) : COSCHED_NEVER), 0);
+        EXPECT_EQ(result, -ECANCELED);
+        EXPECT_EQ(ran, 1);
+    }
 }
 
 SCENARIO(skip_if_canceled_does_not_run_when_cancelled_before_its_start)

@@ -10,16 +10,16 @@ ARCH=lib/src/arch
 # --- leaving, arriving, ending: save, leave, then publish ---------------------------------------------------------
 
 mutant ci "switch: published before it is saved" plain stress/stress_hop:ping_pong_storm@4 $SCHED/switch.c \
-    's/(    struct cos_fiber \*left = cos_context_switch\(&f->ctx, to, )f\)/    commit(e, f);\n$1NULL)/'
+    's/(    struct cos_fiber \*left = cos_context_switch\(&f->ctx, to, )f\)/    f->commit(e, f);\n$1NULL)/'
 mutant ci "switch: the stack is given back by who stands on it" asan lib/test_spawn:result_error_and_large_result_come_back@0 $SCHED/switch.c \
     's/(    f->commit = commit_end;\n)(    struct cos_context \*to = choose\(e\);\n    cos_context_switch_final\(&f->ctx, to, )f\)/    commit_end(e, f);\n$2NULL)/'
 mutant ci "switch: errno kept across a hop" plain lint $SCHED/switch.c \
     's/#include "sched\/current.h"/#include <errno.h>\n$&/; s/(    struct cos_fiber \*left = cos_context_switch\(&f->ctx, to, f\);\n)/    int saved = errno;\n$1    errno = saved;\n/'
 mutant ci "switch: a thread-local in a function that switches" plain lint $SCHED/switch.c \
-    's/(COS_SWITCHES void cos_leave.*?\{\n)/extern _Thread_local struct cos_fiber *cos_last;\n_Thread_local struct cos_fiber *cos_last;\n$1    cos_last = e->running;\n/s; s/(    arrive\(left\);\n\})/    cos_last = left;\n$1/'
+    's/static inline void leave\(/extern _Thread_local struct cos_fiber *cos_last;\n_Thread_local struct cos_fiber *cos_last;\n$&/; s/(    struct cos_fiber \*left = cos_context_switch\(&f->ctx, to, f\);\n)/    cos_last = e->running;\n$1    cos_last = left;\n/'
 mutant - "await: the executor is remembered across the wait" plain stress/stress_await $SYNC/await.c \
     's/(    int rc = cos_join_wait\()/    struct cos_exec *e = cos_exec_current();\n$1/; s/cos_join_consume\(cos_exec_current\(\)/cos_join_consume(e/'
-mutant ci "task: an inline child does not bring its parent home" plain lib/test_join:child_that_ends_elsewhere_does_not_carry_its_awaiter_along@3 $SCHED/finish.c \
+mutant ci "task: an inline child does not bring its parent home" plain lib/test_join:child_that_ends_elsewhere_does_not_carry_its_awaiter_along@3 $SYNC/await.c \
     's/COS_UNLIKELY\(f->affinity != home\)/0/'
 
 # --- the machine ------------------------------------------------------------------------------------------------
@@ -49,7 +49,7 @@ mutant ci "task: a reused block keeps its generation" plain lib/test_task:a_free
 mutant ci "cancel: does not look at the generation" plain lib/test_scope:cancel_with_a_stale_handle_reaches_nobody@0 $SCHED/spawn.c \
     's/cos_join_generation\(j\) == task.generation && //'
 mutant ci "join: who comes second takes the place of the first" plain lib/test_join:a_task_that_another_awaits_is_busy@0 $SCHED/join.c \
-    's/(if \(who != COS_JOIN_NONE\) \{\s+return )-EBUSY/$1 0/'
+    's/(if \(who != COS_JOIN_NONE \|\| !may_join\(f, t\)\) \{\s+return )-EBUSY/$1 0/'
 mutant - "join: a copy of a used handle is good again" plain lib/test_join:awaited_twice_is_stale_and_so_is_every_copy@0 $SCHED/join.c \
     's/cos_join\(generation \+ 1, COS_JOIN_NONE\)/cos_join(generation, COS_JOIN_DONE)/'
 mutant ci "await: claims an entry that was the right to resume" plain lib/test_scope@1 $SYNC/await.c 's/COS_LIKELY\(t->fiber == NULL\)/1/'
@@ -60,7 +60,7 @@ mutant - "detach: twice counts two roots" plain lib/test_join:detached_then_awai
 mutant ci "task: cancelled before its start it does not run" plain lib/test_spawn:cancelled_before_its_start_it_still_runs_and_its_first_wait_says_so@0 $SCHED/finish.c \
     's/\(t->flags & COSCHED_SKIP_IF_CANCELED\) != 0 &&\s+//'
 mutant ci "task: its children are not joined when it returns" plain lib/test_join:children_never_awaited_are_cancelled_and_joined_when_the_parent_returns@0 $SCHED/finish.c \
-    's/(    if \(t->kids != 0)\) \{\n        close_kids\(f, t\);\n    \}\n    cos_task_complete/$1 \&\& 0) {\n        close_kids(f, t);\n    }\n    cos_task_complete/'
+    's/    if \(t->kids != 0\) \{\n        cos_kids_close\(f, t\);\n    \}\n(    e = cos_exec)/$1/'
 
 # --- hops ---------------------------------------------------------------------------------------------------------------
 
@@ -112,8 +112,8 @@ mutant - "worker: two consumers of one deque" plain lib/test_worker:a_fork_join_
     's/cos_deque_steal_batch\(&victim->deque, &e->deque, STEAL_BATCH\)/cos_deque_take_bottom_owner(\&victim->deque)/'
 mutant - "post: detached after it was handed over" plain lib/test_runtime:a_storm_of_posts_and_calls_from_eight_threads@3 $SCHED/spawn.c \
     's/    start_detached\(t\);\n(    t->group = group;.*?    cos_submit\(e, t\);\n)/$1    start_detached(t);\n/s' 
-mutant ci "blocking: the result is written after its task was told" tsan lib/test_blocking $SCHED/blocking.c \
-    's/        r->result = r->fn\(r->arg\);\n        cosched_event_set\(&r->done\);[^\n]*\n/        int64_t result = r->fn(r->arg);\n        cosched_event_set(\&r->done);\n        r->result = result;\n/'
+mutant ci "blocking: the result is written after its task was told" tsan lib/test_blocking $SCHED/crew.c \
+    's/r->result = r->fn\(r->arg\);/int64_t result = r->fn(r->arg);/; s/(            cosched_event_set\(&r->done\);)[^\n]*\n/$1\n            r->result = result;\n/'
 
 # --- what tasks wait in --------------------------------------------------------------------------------------------------------
 
@@ -133,5 +133,5 @@ mutant - "mutex: unlocked without release" tsan lib/test_mutex $SYNC/mutex.c 's/
 mutant - "token: cancelled during its run it runs again" plain lib/test_token:cancelled_during_a_run_that_run_goes_on_and_is_the_last@0 $SYNC/later.c 's/stop \|\| !move\(l, RUNNING, ARMED\)/stop || (move(l, RUNNING, ARMED), 0)/; s/cosched_cancelled\(\) \|\| !move\(l, ARMED, RUNNING\)/cosched_cancelled() || (cos_atomic_store(\&l->state, RUNNING, relaxed), 0)/'
 mutant - "token: two cancels both stop it" plain lib/test_token:storm_of_cancels_stops_each_once@4 $SYNC/later.c 's/if \(seen == STOPPED \|\| \(/if (seen == STOPPED) {\n            return true;\n        }\n        if ((/'
 mutant - "token: its record is used without the lock" tsan lib/test_token $SYNC/later.c \
-    's/(bool stopped = false;\n)    cos_lock_acquire\(&t->scope.lock\);\n(.*?)    cos_lock_release\(&t->scope.lock\);\n/$1$2/s'
+    's/    bool stopped = stop\(l, t\);\n    cos_lock_release\(&t->scope.lock\);\n/    cos_lock_release(\&t->scope.lock);\n    bool stopped = stop(l, t);\n/'
 mutant ci "await any: stays in the lists of those that go on" plain lib/test_await_any:the_one_that_ends_is_named_and_consumed_and_the_others_stay@0 $SYNC/await_any.c 's/    withdraw\(f, tasks, n\);\n    return rc;/    return rc;/'
