@@ -19,7 +19,7 @@
 #define IO_SOON       cosched_in_ms(60000) /* for what must happen: a hang fails by name */
 #define IO_MOMENT     cosched_in_ms(2)     /* for what must not: its passing is the subject */
 #define IO_RUNS       5                    /* 0, 1, 2, 4 and 8 workers */
-#define IO_WORKERS(i) ((i) < 3 ? (i) : 4 * ((i) - 2))
+#define IO_WORKERS(i) ((i) < 3 ? (i) : 4 * ((i)-2))
 
 static char io_path[32]; /* a socket's, in the directory of the test */
 

@@ -12,17 +12,17 @@
 
 #define TORTURE_FUNCTIONS(X)                                                                       \
     X(calloc)                                                                                      \
-    X(aligned_alloc) X(mmap) X(mprotect) X(madvise) X(pthread_create) X(pthread_mutex_init)        \
-        X(pthread_cond_init) X(pthread_attr_init) X(pthread_cond_timedwait) X(eventfd)             \
-            X(epoll_create1) X(epoll_ctl) X(epoll_wait) X(pipe2) X(read) X(write) X(open) X(pread) \
-                X(pwrite) X(fsync) X(stat) X(lstat) X(close) X(opendir) X(readdir) X(fopen)        \
-                    X(fgets) X(fchmod) X(fchmodat) X(socket) X(bind) X(listen) X(accept4)          \
-                        X(connect) X(recv) X(send) X(sendto) X(recvmsg) X(sendmsg) X(setsockopt)   \
-                            X(getsockopt) X(getsockname) X(shutdown) X(fcntl) X(poll) X(waitid)    \
-                                X(getaddrinfo) X(inotify_init1) X(inotify_add_watch)               \
-                                    X(inotify_rm_watch) X(sigaction) X(sigaltstack)                \
-                                        X(sched_getaffinity) X(pidfd_open) X(futex_wait)           \
-                                            X(membarrier)
+    X(aligned_alloc)                                                                               \
+    X(mmap) X(mprotect) X(madvise) X(pthread_create) X(pthread_mutex_init) X(pthread_cond_init)    \
+        X(pthread_attr_init) X(pthread_cond_timedwait) X(eventfd) X(epoll_create1) X(epoll_ctl)    \
+            X(epoll_wait) X(pipe2) X(read) X(write) X(open) X(pread) X(pwrite) X(fsync) X(stat)    \
+                X(lstat) X(close) X(opendir) X(readdir) X(fopen) X(fgets) X(fchmod) X(fchmodat)    \
+                    X(socket) X(bind) X(listen) X(accept4) X(connect) X(recv) X(send) X(sendto)    \
+                        X(recvmsg) X(sendmsg) X(setsockopt) X(getsockopt) X(getsockname)           \
+                            X(shutdown) X(fcntl) X(poll) X(waitid) X(getaddrinfo) X(inotify_init1) \
+                                X(inotify_add_watch) X(inotify_rm_watch) X(sigaction)              \
+                                    X(sigaltstack) X(sched_getaffinity) X(pidfd_open)              \
+                                        X(futex_wait) X(membarrier)
 
 #define TORTURE_ID(name) F_##name,
 

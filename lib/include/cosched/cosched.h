@@ -194,7 +194,7 @@ typedef struct {
     uint32_t blocking_max; /* threads for cosched_blocking, and the most for any other class; 0: 64 */
     size_t stack_size;     /* bytes a task may use of its stack; 0: what fits into 64 KiB */
     uint32_t tasks_max; /* 0: 4 Mi; beyond it spawn answers -EAGAIN. Threads keep up to a quarter of these at hand */
-    uint32_t flags;     /* COSCHED_REPORT_OVERFLOW … */
+    uint32_t flags; /* COSCHED_REPORT_OVERFLOW … */
     cosched_help main_help;
     const cosched_hooks *hooks; /* what it points to is copied; data is borrowed until destroy. NULL: none */
 } cosched_config;
@@ -659,7 +659,7 @@ typedef struct {
     uint64_t blocking_threads, blocking_queued;
     uint32_t workers; /* entries of worker[] in use */
     cosched_worker_stats worker[COSCHED_WORKERS_MAX];
-    uint64_t failed; /* failures as the hook task_failed knows them, panics included */
+    uint64_t failed;      /* failures as the hook task_failed knows them, panics included */
     uint64_t main_helped; /* WORKER tasks that MAIN started for the workers */
 } cosched_stats;
 

@@ -8,7 +8,8 @@
 
 int64_t cos_clock_now(void);    /* CLOCK_MONOTONIC, ns; any thread */
 int64_t cos_clock_coarse(void); /* the same to some milliseconds, for a tenth of the price */
-int64_t cos_clock_cpu(void); /* what the calling thread has computed, ns: waiting for a CPU does not count */
+int64_t cos_clock_cpu(
+    void); /* what the calling thread has computed, ns: waiting for a CPU does not count */
 
 /* a + b without overflow: INT64_MAX (never) absorbs. b may be negative; the result is at least 1. */
 int64_t cos_clock_add(int64_t a, int64_t b);

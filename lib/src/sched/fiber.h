@@ -74,8 +74,8 @@ struct cos_fiber {
     uint8_t affinity;  /* COSCHED_MAIN, _WORKER, _BLOCKING: where it belongs now */
     uint8_t hop_to;    /* where a hop in flight goes */
     bool pinned;
-    bool own_fpenv;              /* COSCHED_FPENV, while the body runs */
-    struct cos_fpenv fpenv;      /* its own, while it is away */
+    bool own_fpenv;         /* COSCHED_FPENV, while the body runs */
+    struct cos_fpenv fpenv; /* its own, while it is away */
     uint16_t traits; /* COS_FIBER_…; COSCHED_ONE_EXECUTOR also inside cosched_call_all. Its own */
     struct cos_unwind *unwinds;  /* newest first */
     struct cos_segment *segment; /* innermost; NULL: it stands on its first stack */
