@@ -80,6 +80,46 @@ SCENARIO_ON(run_workers[_i + 1], work_posted_from_outside_reaches_every_worker)
     }
 }
 
+static atomic_int bursts;
+
+static uint64_t live_tasks(cosched_runtime *rt)
+{
+    cosched_stats s = {.struct_size = sizeof s};
+    EXPECT_EQ(cosched_stats_get(rt, &s), 0);
+    return s.tasks_live;
+}
+
+/* Each burst is as many tasks as there are workers, and ends only when every worker has one. */
+static void *post_bursts(void *arg)
+{
+    const struct post *p = arg;
+    uint64_t rng = 7;
+    for (int i = 0; i < RUN_SIZE(1000, 400, 200); i++) {
+        for (int n = 0; n < p->workers; n++) {
+            for (volatile uint32_t pause = cos_rng_below(&rng, 1U << i % 12); pause > 0; pause--) {
+                continue;
+            }
+            EXPECT_EQ(cosched_runtime_post(p->rt, COSCHED_WORKER, barrier, (void *)p->workers, 0),
+                      0);
+        }
+        UNTIL_SPIN(inside == p->workers && live_tasks(p->rt) == 1);
+        inside = 0;
+    }
+    bursts = 1;
+    return NULL;
+}
+
+SCENARIO_ON(run_workers[_i + 1], bursts_that_come_while_workers_fall_asleep_reach_every_worker)
+{
+    struct post p = {cosched_runtime_self(), (intptr_t)run_stats().workers};
+    pthread_t t;
+    inside = bursts = 0;
+    cos_atomic_store(&cos_runtime()->trim_at, INT64_MAX - 1, relaxed); /* as in a_post_meets … */
+    EXPECT_EQ(pthread_create(&t, NULL, post_bursts, &p), 0);
+    UNTIL(bursts != 0);
+    EXPECT_EQ(pthread_join(t, NULL), 0);
+}
+
 static int64_t pass_on(void *arg)
 {
     cosched_event **e = arg;
@@ -183,6 +223,7 @@ SCENARIO(a_fork_join_tree_adds_up_with_thieves_about)
 RUN_MAIN("worker", EACH(work_made_on_main_reaches_every_worker),
          {work_made_on_a_worker_is_stolen_by_the_others, 4},
          {work_posted_from_outside_reaches_every_worker, 4},
+         {bursts_that_come_while_workers_fall_asleep_reach_every_worker, 4},
          EACH(a_token_goes_round_and_no_wake_up_is_lost),
          EACH(a_post_meets_every_moment_of_falling_asleep),
          EACH(a_fork_join_tree_adds_up_with_thieves_about))

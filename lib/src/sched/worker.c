@@ -143,27 +143,45 @@ static uint32_t found(struct cos_exec *e, uint32_t index)
     return index;
 }
 
-/* Sleeps until there may be work. 0 when it must look again. */
+/* In bed: sleeps until somebody wakes it or time is up. 0 or -ETIMEDOUT; what it found goes to *index. */
+static int sleep_in_bed(struct cos_exec *e, uint32_t *index)
+{
+    struct cos_parker *p = &e->rt->parker;
+    int64_t now = cos_clock_now();
+    count_busy(e, now);
+    int rc = cos_parker_wait(p, e->id - 1, sleep_until(e, now));
+    e->awake_since = cos_clock_now();
+    bool unwatched = stop_watching(e);
+    *index = rc == 0 ? found(e, scan(e)) : 0;
+    if (unwatched && *index != 0) {
+        cos_parker_notify(p); /* another sleeper takes over */
+    }
+    return rc;
+}
+
+/* Sleeps until there may be work. 0 when it must look again. Whoever was woken and found nothing goes to bed again at once:
+ * who pushed meanwhile woke nobody, because it saw a searcher. Were it to take one of those entries from the loop, where it
+ * counts as none, it would wake nobody either, and the rest would lie beside sleepers. */
 static uint32_t park(struct cos_exec *e)
 {
     struct cos_parker *p = &e->rt->parker;
     uint32_t id = e->id - 1;
-    cos_parker_prepare(p, id);
-    uint32_t index = scan(e);
-    /* A steal that lost its race found nothing, but something is there, and its owner may never tell us again. */
-    if (index != 0 || quitting(e->rt) || steal_in_sight(e)) {
-        cos_parker_cancel(p, id);
-        return found(e, index);
-    }
-    int64_t now = cos_clock_now();
-    count_busy(e, now);
-    int rc = cos_parker_wait(p, id, sleep_until(e, now));
-    e->awake_since = cos_clock_now();
-    bool unwatched = stop_watching(e);
-    index = rc == 0 ? found(e, scan(e)) : 0;
-    if (unwatched && index != 0) {
-        cos_parker_notify(p); /* another sleeper takes over */
-    }
+    uint32_t index;
+    int rc;
+    do {
+        cos_parker_prepare(p, id);
+        index = scan(e);
+        /* A steal that lost its race found nothing, but something is there, and its owner may never tell us again. */
+        bool seen = index != 0 || steal_in_sight(e);
+        if (seen || quitting(e->rt)) {
+            cos_parker_cancel(p, id);
+            if (cos_parker_search_end(p, seen)) {
+                cos_parker_notify(p);
+            }
+            return index;
+        }
+        rc = sleep_in_bed(e, &index);
+    } while (rc == 0 && index == 0);
     return index;
 }
 
