@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "arch/lock.h"
 #include "base/assert.h"
 #include "plan.h"
 #include "sched/current.h"
@@ -123,6 +124,7 @@ static void arrived(struct sim_thread *came, void *fake_stack)
     (void)fake_stack;
 #endif
     cos_exec_set_current(sim.self->current);
+    cos_lock_count(sim.self->held);
     errno = sim.self->error;
 }
 
@@ -130,6 +132,8 @@ static void switch_to(struct sim_thread *to)
 {
     struct sim_thread *from = sim.self;
     from->current = cos_exec_current();
+    from->held = cos_lock_held();
+    cos_lock_count(-from->held);
     from->error = errno;
     from->streak = 0;
     sim.self = to;

@@ -53,6 +53,7 @@ struct sim_thread {
     int64_t cpu_ns;
     /* While others run: */
     struct cos_exec *current;
+    int held; /* locks of the library's, counted for an invariant */
     int error;
     /* The stack: owned (not thread 0's). standing: what AddressSanitizer was told, wherever the flow stands. */
     char *stack;
