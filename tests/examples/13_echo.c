@@ -86,7 +86,7 @@ static int64_t server(void *unused)
     cosched_await(&serving, &served, COSCHED_NEVER);
     cosched_listener_close(l);
     printf("served %d connections\n", (int)served);
-    return status == 0 && served == connections ? 0 : -1;
+    return status == 0 && served >= connections ? 0 : -1; /* strangers may have come by */
 }
 
 /* --- the clients ------------------------------------------------------------------------------------------- */

@@ -13,7 +13,8 @@
 #define TORTURE_FUNCTIONS(X)                                                                       \
     X(calloc)                                                                                      \
     X(aligned_alloc)                                                                               \
-    X(mmap) X(mprotect) X(madvise) X(pthread_create) X(pthread_mutex_init) X(pthread_cond_init)    \
+    X(mmap)                                                                                        \
+    X(mprotect) X(madvise) X(pthread_create) X(pthread_mutex_init) X(pthread_cond_init)            \
         X(pthread_attr_init) X(pthread_cond_timedwait) X(eventfd) X(epoll_create1) X(epoll_ctl)    \
             X(epoll_wait) X(pipe2) X(read) X(write) X(open) X(pread) X(pwrite) X(fsync) X(stat)    \
                 X(lstat) X(close) X(opendir) X(readdir) X(fopen) X(fgets) X(fchmod) X(fchmodat)    \
