@@ -74,7 +74,9 @@ static void runtime(struct world *w)
         UNTIL_SPIN(ran == before + 2);
     }
     cosched_stats s = {.struct_size = sizeof s};
+    cosched_stack_mark mark;
     ANSWERS(0, cosched_stats_get(w->rt, &s));
+    ANSWERS(-EINVAL, cosched_stack_marks(w->rt, &mark, 1)); /* it does not measure */
     ANSWERS(0, cosched_runtime_destroy(NULL));
 }
 
@@ -84,6 +86,8 @@ static void tasks(void)
     cosched_blocking_class one = {.name = "one", .limit = 1};
     ANSWERS(-EPERM, cosched_call(NULL, COSCHED_MAIN, count_run, NULL, COSCHED_NEVER));
     ANSWERS(-EPERM, cosched_call(NULL, COSCHED_INHERIT, count_run, NULL, COSCHED_NEVER));
+    ANSWERS(-EPERM, cosched_call_all(NULL, COSCHED_MAIN, count_run, NULL, COSCHED_NEVER));
+    ANSWERS(-EPERM, cosched_call_all(NULL, COSCHED_INHERIT, count_run, NULL, COSCHED_NEVER));
     ANSWERS(-EPERM, cosched_spawn(&t, count_run, NULL, NULL));
     ANSWERS(-EPERM, cosched_spawn(NULL, count_run, NULL, NULL));
     ANSWERS(-EPERM, cosched_await(&t, NULL, COSCHED_NEVER));
@@ -103,6 +107,24 @@ static void tasks(void)
     ANSWERS(0, cosched_self().index);
     ANSWERS(COSCHED_INHERIT, cosched_where());
     ANSWERS(0, cosched_stack_left());
+}
+
+static void clean_up(void *arg)
+{
+    (void)count_run(arg);
+}
+
+/* cosched_panic: see the deaths. */
+static void clean_ups_and_locals(void)
+{
+    static const char key;
+    int value = 1;
+    ANSWERS(-EPERM, cosched_defer(clean_up, NULL));
+    ANSWERS(-EPERM, cosched_defer(NULL, NULL));
+    ANSWERS(-EPERM, cosched_local_set(&key, &value));
+    ANSWERS(-EPERM, cosched_local_set(&key, NULL));
+    EXPECT(cosched_local_get(&key) == NULL);
+    EXPECT(cosched_local_get(NULL) == NULL);
 }
 
 static int64_t no_body(cosched_group *g, void *arg)
@@ -349,6 +371,11 @@ static int64_t wait_always(void *arg)
     return (int64_t)(intptr_t)arg;
 }
 
+static int64_t panic(void *arg)
+{
+    cosched_panic("a panic outside, with %d", arg != NULL ? 7 : 0);
+}
+
 static int64_t close_signals(void *arg)
 {
     cosched_signals_close(((struct world *)arg)->signals);
@@ -373,6 +400,7 @@ static void deaths(struct world *w)
         {unlock_reader, "a reader unlocks what it has locked"},
         {unlock_writer, "a writer unlocks what it has locked"},
         {wait_always, "cosched_event_wait_always"},
+        {panic, "a panic outside, with 7"},
         {close_signals, "signals are closed by tasks that can reach MAIN, or on MAIN"},
         {close_process, "processes are closed by tasks"},
     };
@@ -388,6 +416,7 @@ static int64_t every_call(void *arg)
     int before = ran;
     words_and_time();
     tasks();
+    clean_ups_and_locals();
     scopes_tokens_groups(w);
     channels();
     locks_and_events();
@@ -546,12 +575,14 @@ START_TEST(without_a_runtime)
     for (int i = 0; i < 2; i++) {
         words_and_time();
         tasks();
+        clean_ups_and_locals();
         channels();
         locks_and_events();
         EXPECT(!cosched_token_cancel(&(cosched_token){3, 77}));
         cosched_cancel((cosched_task){3, 77});
         EXPECT(cosched_runtime_self() == NULL);
         ANSWERS(-EINVAL, cosched_stats_get(NULL, &s));
+        ANSWERS(-EINVAL, cosched_stack_marks(NULL, NULL, 0));
         ANSWERS(-EINVAL, cosched_runtime_post(NULL, COSCHED_MAIN, count_run, NULL, 0));
         ANSWERS(-EINVAL, cosched_runtime_call(NULL, COSCHED_MAIN, count_run, NULL, NULL));
         run_on(1, run_return);

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -53,7 +54,12 @@ static inline bool dies_saying(int64_t (*fn)(void *), void *arg, const char *wor
 {
     char said[4096];
     int status = dies_status(fn, arg, said, sizeof said);
-    return WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT && strstr(said, word) != NULL;
+    bool as_said = WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT && strstr(said, word) != NULL;
+    if (!as_said) {
+        (void)fprintf(stderr, "no abort that says \"%s\": wait status %#x, said: %s\n", word,
+                      (unsigned)status, said);
+    }
+    return as_said;
 }
 
 #endif

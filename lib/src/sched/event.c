@@ -69,7 +69,7 @@ int cos_event_wait(cosched_event *ev, uint64_t object, int64_t deadline, unsigne
 
 void cos_event_wait_always(cosched_event *ev, uint64_t object, unsigned flags)
 {
-    COS_ASSERT(cos_fiber_current(NULL) != NULL);
+    COS_ASSERT(cos_fiber_current(NULL) != NULL && "cosched_event_wait_always waits inside a task");
     int rc = wait_for(word_of(ev), object, COSCHED_NEVER, flags | COS_PARK_ALWAYS);
     COS_ASSERT(rc == 0 && "an event has one waiter");
 }
