@@ -205,9 +205,10 @@ int cos_task_end_wanted(struct cos_exec *e, struct cos_task *self, struct cos_ta
         cos_task_recycle(&e->tasks, t);
         return 0;
     }
+    bool detached = cos_join_who(j) == COS_JOIN_DETACHED_LISTED;
     cos_atomic_store(&t->result, value, relaxed);
     publish_end(e, t, value);
-    return -EBUSY;
+    return detached ? -ESTALE : -EBUSY;
 }
 
 /* The last change of the join word. t belongs to somebody else, or to nobody, afterwards. */

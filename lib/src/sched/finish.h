@@ -6,7 +6,7 @@
 /* Runs t's body on the running fiber, closes what it left open, and publishes its end. */
 void cos_task_run(struct cos_exec *e, struct cos_fiber *f, struct cos_task *t);
 /* The end of one that ran inline, when a stranger had asked for its handle before. 0: consumed; -EBUSY: another task has come
- * to await it and gets the result. */
+ * to await it and gets the result; -ESTALE: one has detached it. */
 int cos_task_end_wanted(struct cos_exec *e, struct cos_task *self, struct cos_task *t,
                         uint32_t generation, int64_t value);
 /* Publishes the end of a task: wakes its waiter, tells its group, or frees it. Touches neither fiber nor stack. */

@@ -66,7 +66,7 @@ static inline int end_inline(struct cos_task *self, struct cos_task *t, uint32_t
 }
 
 /* Runs an unstarted task, whose queue entry the running fiber has just claimed back, as a call on its stack. The handle is
- * consumed with it. 0; -EBUSY: another task has come to await it and gets the result. */
+ * consumed with it. 0, or as cos_task_end_wanted. */
 static inline int run_inline(struct cos_fiber *f, struct cos_task *t, uint32_t generation,
                              int64_t *result)
 {
