@@ -172,13 +172,15 @@ static uint32_t steal(struct cosched_runtime *rt)
     return index;
 }
 
-/* What has a priority is left to the workers: high they take at their next slice, low is nobody's business now. */
+/* What stands at the front stays there for the workers: MAIN knows already that it may not start it, and whoever is first in
+ * line is in MAIN's hands once at most. What has a priority is left to them too: high they take at their next slice, low is
+ * nobody's business now. */
 static uint32_t candidate(struct cosched_runtime *rt)
 {
-    uint32_t index = cos_help_front(&rt->help);
-    if (index == 0) {
-        index = cos_injector_pop(&rt->injector);
+    if (cos_atomic_load(&rt->help.front, relaxed) != 0) {
+        return 0;
     }
+    uint32_t index = cos_injector_pop(&rt->injector);
     return index != 0 ? index : steal(rt);
 }
 
@@ -235,7 +237,7 @@ bool cos_help_workers(struct cosched_runtime *rt)
         return true;
     }
     if (index != 0) {
-        cos_atomic_store(&h->front, index, release); /* free: only MAIN fills it, and we emptied it */
+        cos_atomic_store(&h->front, index, release); /* free: only MAIN fills it */
         cos_parker_notify(&rt->parker);
     }
     h->look_at = cos_clock_add(cos_clock_now(), h->pause);

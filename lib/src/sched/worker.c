@@ -191,7 +191,12 @@ static uint32_t find_work(struct cos_exec *e)
 {
     struct cos_parker *p = &e->rt->parker;
     uint32_t index = cos_help_front(&e->rt->help);
-    index = index != 0 ? index : cos_injector_pop(&e->rt->injector);
+    if (index == 0) {
+        index = cos_injector_pop(&e->rt->injector);
+    } else if (cos_injector_depth(&e->rt->injector) != 0) {
+        e->budget = e->allowance =
+            1; /* MAIN may have put it before the line: that one's turn is next */
+    }
     if (index == 0) {
         index = cos_exec_take(e);
     }

@@ -1,7 +1,8 @@
 /* Nobody waits longer than a bound that is counted in slices (runs of a task between two suspensions), whatever the others
  * do: yield for ever, hand over to each other directly, or come from outside. */
+#define RUN_HELP COSCHED_HELP_OFF
 #include "promise.h"
-#include "sched/exec.h"
+#include "sched/runtime.h"
 
 static atomic_bool enough;
 static atomic_int greedy;
@@ -203,6 +204,30 @@ PROMISE(on_a_worker_what_comes_from_elsewhere_waits_one_budget)
     promise_hogs_end(&hogs);
 }
 
+/* What MAIN had in its hands and gives back (cosched_help) goes before that line, and costs it one slice. */
+PROMISE(on_a_worker_what_main_gives_back_costs_the_others_one_slice)
+{
+    cosched_task t[GREEDY];
+    struct promise_hogs hogs;
+    struct cosched_runtime *rt = cosched_runtime_self();
+    promise_hogs_begin(&hogs, 1);
+    greedy_begin(t, COSCHED_WORKER);
+    for (int given_back = 0; given_back < 50 && run_stats().workers > 0;) {
+        int64_t ran_at = 0;
+        cosched_task first = run_spawn(run_return, NULL, COSCHED_WORKER);
+        uint32_t taken = cos_injector_pop(&rt->injector); /* unless the worker was faster */
+        cosched_task late = run_spawn(counts_slices, NULL, COSCHED_WORKER);
+        cos_atomic_store(&rt->help.front, taken, release); /* the partner is cos_help_front */
+        int64_t in_line_at = (int64_t)worker_slices();
+        EXPECT_EQ(cosched_await(&late, &ran_at, LATEST), 0);
+        EXPECT(ran_at - in_line_at <= COS_EXEC_BUDGET + 2);
+        EXPECT_EQ(run_join(first), 0);
+        given_back += taken != 0 ? 1 : 0;
+    }
+    greedy_end(t);
+    promise_hogs_end(&hogs);
+}
+
 static int64_t spawns_among_the_greedy(void *arg)
 {
     (void)arg;
@@ -255,4 +280,5 @@ PROMISE_MAIN("promise_fairness", ALL(on_main_a_task_waits_one_slice_of_each_that
              ALL(main_polls_after_each_slice_that_takes_long),
              ALL(a_worker_looks_elsewhere_after_slices_that_take_long),
              ALL(on_a_worker_what_comes_from_elsewhere_waits_one_budget),
+             ALL(on_a_worker_what_main_gives_back_costs_the_others_one_slice),
              ALL(on_a_worker_a_task_waits_one_slice_of_each_that_is_ready))
