@@ -1,4 +1,5 @@
 /* cosched_call, _yield, _tail: going elsewhere and coming back, and the bodies that follow one another. */
+#define RUN_HELP COSCHED_HELP_OFF
 #include "run.h"
 
 static pthread_t main_thread;

@@ -1,4 +1,5 @@
 /* Hops: a task that moves between executors keeps its stack, its identity and its place in the order of things. */
+#define RUN_HELP COSCHED_HELP_OFF
 #include "run.h"
 
 static pthread_t main_thread;

@@ -1,6 +1,7 @@
 /* Awaiting a child inline (cosched_await): each rule that allows or forbids it, the testers' modes, the budget that inline awaits
  * share with slices; and that none of this can be told from the results. */
 #include "base/rng.h"
+#define RUN_HELP COSCHED_HELP_OFF
 #include "run.h"
 #include "sched/exec.h"
 

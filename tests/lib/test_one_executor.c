@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <unistd.h>
 
+#define RUN_HELP COSCHED_HELP_OFF
 #include "run.h"
 #include "sched/exec.h"
 

@@ -1,4 +1,5 @@
 /* Priorities: who goes first, and that nobody waits longer than COSCHED_SLICES_MAX slices of each executor. */
+#define RUN_HELP COSCHED_HELP_OFF
 #include "run.h"
 #include "sched/runtime.h"
 

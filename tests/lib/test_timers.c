@@ -1,4 +1,5 @@
 /* Sleeping and deadlines inside a runtime: not early, in order, and not behind a task that computes. */
+#define RUN_HELP COSCHED_HELP_OFF
 #include "run.h"
 #include "sched/runtime.h"
 

@@ -1,5 +1,6 @@
 /* Workers: they find work wherever it is, sleep when there is none, and do not need each other. */
 #include "base/rng.h"
+#define RUN_HELP COSCHED_HELP_OFF
 #include "run.h"
 #include "sched/runtime.h"
 

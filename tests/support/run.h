@@ -49,6 +49,12 @@
 #define RUN_PAUSE() ((void)0)
 #endif
 
+/* Whether MAIN helps the workers in scenarios. A test that says on which thread a WORKER task runs, or how many workers it keeps
+ * busy, defines it as COSCHED_HELP_OFF before it includes this. */
+#ifndef RUN_HELP
+#define RUN_HELP COSCHED_HELP_IDLE
+#endif
+
 /* A count that is full size without a sanitizer and in real time. */
 #define RUN_SIZE(plain, asan, tsan) (RUN_TSAN || RUN_SIM ? (tsan) : RUN_ASAN ? (asan) : (plain))
 
@@ -83,7 +89,7 @@ static inline int64_t run_config(const cosched_config *config, cosched_fn fn, vo
 
 static inline void run_on(int workers, cosched_fn fn)
 {
-    cosched_config config = {.struct_size = sizeof config, .workers = workers};
+    cosched_config config = {.struct_size = sizeof config, .workers = workers, .main_help = RUN_HELP};
     EXPECT_EQ(run_config(&config, fn, NULL), 0);
 }
 

@@ -112,8 +112,10 @@ static inline void promise_hogs_begin(struct promise_hogs *h, uint32_t spare)
     EXPECT_EQ(sem_init(&h->reached, 0, 0), 0);
     EXPECT_EQ(sem_init(&h->leave, 0, 0), 0);
     h->count = workers > spare ? workers - spare : 0;
+    cosched_attr held = {
+        .struct_size = sizeof held, .affinity = COSCHED_WORKER, .flags = COSCHED_NO_HELP};
     for (uint32_t i = 0; i < h->count; i++) {
-        h->task[i] = run_spawn(promise_hog, h, COSCHED_WORKER);
+        EXPECT_EQ(cosched_spawn(&h->task[i], promise_hog, h, &held), 0);
         UNTIL(sem_trywait(&h->reached) == 0);
     }
 }

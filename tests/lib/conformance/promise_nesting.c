@@ -1,4 +1,5 @@
 /* Await inside await, to any depth and over both executors: results and errors through every level, and who runs where. */
+#define RUN_HELP COSCHED_HELP_OFF
 #include "promise.h"
 
 static pthread_t main_thread;

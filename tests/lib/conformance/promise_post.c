@@ -1,4 +1,5 @@
 /* Plain functions posted from any thread, and arguments that live until they are used. */
+#define RUN_HELP COSCHED_HELP_OFF
 #include "promise.h"
 
 enum { THREADS = 6, POSTS = 400 };

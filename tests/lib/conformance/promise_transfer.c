@@ -1,5 +1,6 @@
 /* Awaiting one's own side is a transfer, not a trip through queues; awaiting the other side lets the thread go on; a hop that
  * has not begun can be taken back; a chain of tails needs one stack. (A million awaits deep: test_depth_o0, test_depth_o2.) */
+#define RUN_HELP COSCHED_HELP_OFF
 #include "promise.h"
 
 /* --- the same side ----------------------------------------------------------------------------------------- */
