@@ -624,6 +624,8 @@ COSCHED_API void cosched_event_set(cosched_event *e);
  * the next directly. After 61 slices, or awaits inside one, it looks at all that comes from elsewhere: its inbox, the
  * workers' common queue, due timers and, on MAIN, the loop's I/O (at least every 250 us). If any of these wants it, an await
  * that would have run its child inline lets them go first. A task that neither waits nor awaits is never interrupted.
+ * An entry that MAIN has a look at, to help with it, is in its hands for some microseconds of its time; if it may not, that entry
+ * goes before its line.
  *
  * attr.priority: 1 goes before 0, and -1 goes when nothing else would. Lines are first in, first out, and whoever is first in
  * one is passed over for at most COSCHED_SLICES_MAX slices of any one executor that serves it: others have one slice after 8 of
