@@ -53,7 +53,7 @@ mutant() {
         "$cc" "${cflags[@]}" -I"$work/lib/src" -I"$root/lib/include" -c "$work/lib/src/$source" -o "$object" || break
     done
     if ! program "$scenarios" ||
-        ! "$cc" "$work/sim_$scenarios.o" "$work/skip.o" "${objects[@]}" "$archive" -luv -lpthread -o "$work/mutant.bin"; then
+        ! "$cc" "$work/sim_$scenarios.o" "$work/skip.o" "${objects[@]}" "$archive" -no-pie -luv -lpthread -o "$work/mutant.bin"; then
         echo "DOES NOT BUILD  $name"
         bad=$((bad + 1))
         return

@@ -243,7 +243,7 @@ static void a_race_is_found_and_replayed(void)
     static struct sim_turn turns[SIM_TURNS_MAX];
     struct sim_plan p;
     for (;; seed++) {
-        p = walk(seed);
+        p = sim_plan_of(seed, 1000);
         if (seed > 2000 || !sim_run_child(&c, &p, false)) {
             break;
         }

@@ -1,5 +1,6 @@
 /* Promises about time, gated in virtual time: when things happen is known to the nanosecond here, whatever the machine does.
- * Slack is what the code itself needs: timers are rounded up to a millisecond, and steps cost nanoseconds. */
+ * Slack is what the code itself needs: the wheel rounds up to a millisecond, the poll of MAIN to one more, and steps cost
+ * nanoseconds. */
 #include <uv.h>
 
 #include "base/clock.h"
@@ -8,8 +9,13 @@
 
 #define MS     COS_NS_PER_MS
 #define SECOND COS_NS_PER_S
-#define TICK_NS \
-    (MS + MS / 4) /* a timer is at most so late: its millisecond, and the work before it */
+
+/* A timer is at most so late: the wheel's millisecond, on MAIN the poll's, and the work before it. */
+static int64_t late_ns(void)
+{
+    int64_t rounded = cos_mainloop_on_thread(cosched_runtime_self()) ? 2 * MS : MS;
+    return rounded + MS / 4;
+}
 
 static cosched_affinity side(uint64_t n)
 {
@@ -24,7 +30,7 @@ static atomic_int fired;
 static int64_t fire_in_order(void *arg)
 {
     int64_t due = *(int64_t *)arg;
-    EXPECT(cosched_now() >= due && cosched_now() <= due + TICK_NS);
+    EXPECT(cosched_now() >= due && cosched_now() <= due + late_ns());
     EXPECT(due / MS >= last_due / MS);
     last_due = due;
     atomic_fetch_add(&fired, 1);
@@ -53,7 +59,7 @@ static int64_t sleep_exactly(void *arg)
     int64_t due = cosched_now() + *(int64_t *)arg;
     EXPECT_EQ(cosched_sleep_until(due), 0);
     EXPECT(cosched_now() >= due);
-    EXPECT(cosched_now() <= due + TICK_NS);
+    EXPECT(cosched_now() <= due + late_ns());
     return 0;
 }
 
@@ -128,7 +134,7 @@ static int64_t at_its_time(void *arg)
     struct timespec ts;
     clock_gettime(CLOCK_REALTIME, &ts);
     int64_t late = (int64_t)ts.tv_sec * SECOND + ts.tv_nsec - *(int64_t *)arg;
-    EXPECT(late >= 0 && late <= TICK_NS);
+    EXPECT(late >= 0 && late <= late_ns());
     atomic_fetch_add(&fired, 1);
     return 0;
 }
@@ -155,6 +161,7 @@ static struct interval {
     int nth;
     int inside;
     int64_t at[64];
+    int64_t latest; /* the most that a run came after t0 + k * every, of all */
 } in;
 
 static int64_t tick(void *arg)
@@ -164,6 +171,9 @@ static int64_t tick(void *arg)
         in.at[in.runs] = cosched_now() - in.t0;
     }
     int64_t k = in.runs++;
+    int64_t late = cosched_now() - in.t0 - k * in.every;
+    in.latest = late > in.latest ? late : in.latest;
+    EXPECT(late >= 0 || in.nth > 0);
     if (in.nth > 0 && k % in.nth == 0) {
         EXPECT_EQ(cosched_sleep_until(cosched_now() + in.outlast), 0);
     }
@@ -185,15 +195,14 @@ static void run_interval(cosched_overrun overrun, int64_t every, int64_t span, u
     UNTIL(run_stats().tasks_live == 1);
 }
 
-/* One hour, and the 3,600th run is where t0 + 3599 s says. */
+/* One hour, and each run is where t0 + k * 1 s says. */
 SCENARIO(an_interval_does_not_drift_in_an_hour)
 {
     in = (struct interval){0};
     run_interval(COSCHED_SKIP, SECOND, 3600 * SECOND - 500 * MS, 0, 0);
     EXPECT_EQ(in.runs, 3600);
-    for (int k = 0; k < 64; k++) {
-        EXPECT(in.at[k] >= k * SECOND && in.at[k] <= k * SECOND + TICK_NS);
-    }
+    sim_note("latest", in.latest);
+    EXPECT(in.latest <= late_ns());
 }
 
 SCENARIO(overruns_are_skipped_made_up_for_or_shift_the_rest)
@@ -201,14 +210,14 @@ SCENARIO(overruns_are_skipped_made_up_for_or_shift_the_rest)
     in = (struct interval){.nth = 100, .outlast = 35 * MS}; /* the first run only */
     run_interval(COSCHED_SKIP, 10 * MS, 95 * MS, 0, 0);
     EXPECT_EQ(in.runs, 7); /* 0, then 40, 50 … 90 */
-    EXPECT(in.at[1] >= 40 * MS && in.at[1] <= 40 * MS + TICK_NS);
+    EXPECT(in.at[1] >= 40 * MS && in.at[1] <= 40 * MS + late_ns());
     run_interval(COSCHED_BURST, 10 * MS, 95 * MS, 0, 0);
     EXPECT_EQ(in.runs, 10); /* 0, then three at 35, 40, 50 … */
-    EXPECT(in.at[3] <= 35 * MS + 2 * TICK_NS);
-    EXPECT(in.at[9] >= 90 * MS && in.at[9] <= 90 * MS + TICK_NS);
+    EXPECT(in.at[3] <= 35 * MS + 2 * late_ns());
+    EXPECT(in.at[9] >= 90 * MS && in.at[9] <= 90 * MS + late_ns());
     run_interval(COSCHED_DELAY, 10 * MS, 95 * MS, 0, 0);
-    EXPECT(in.at[1] >= 35 * MS && in.at[1] <= 35 * MS + 2 * TICK_NS);
-    EXPECT(in.at[2] >= 45 * MS && in.at[2] <= 45 * MS + 3 * TICK_NS);
+    EXPECT(in.at[1] >= 35 * MS && in.at[1] <= 35 * MS + 2 * late_ns());
+    EXPECT(in.at[2] >= 45 * MS && in.at[2] <= 45 * MS + 3 * late_ns());
 }
 
 SCENARIO(a_failing_interval_backs_off_or_stops)
@@ -218,7 +227,7 @@ SCENARIO(a_failing_interval_backs_off_or_stops)
     EXPECT_EQ(in.runs, 4); /* 0, 20, 60, 140 */
     for (int k = 0; k < 4; k++) {
         int64_t planned = ((INT64_C(1) << (k + 1)) - 2) * 10 * MS;
-        EXPECT(in.at[k] >= planned && in.at[k] <= planned + TICK_NS);
+        EXPECT(in.at[k] >= planned && in.at[k] <= planned + late_ns());
     }
     in = (struct interval){0};
     run_interval(COSCHED_SKIP, 10 * MS, 100 * MS, COSCHED_STOP_ON_ERROR, -EIO);
@@ -243,13 +252,13 @@ SCENARIO(the_nearest_deadline_of_nested_scopes_counts)
     EXPECT_EQ(cosched_scope_begin(&b, t0 + inner, 0), 0);
     cosched_task t = run_spawn(wait_below, NULL, side(sim_below(2)));
     EXPECT_EQ(cosched_sleep_until(COSCHED_NEVER), -ECANCELED);
-    EXPECT(cosched_now() >= t0 + first && cosched_now() <= t0 + first + TICK_NS);
+    EXPECT(cosched_now() >= t0 + first && cosched_now() <= t0 + first + late_ns());
     bool by_inner = cosched_scope_end(&b);
     EXPECT(inner >= outer || by_inner);
     EXPECT(!cosched_cancelled() || outer <= inner + 2 * MS);
     (void)cosched_scope_end(&a);
     int64_t ended = run_join(t);
-    EXPECT(ended >= t0 + first && ended <= t0 + first + TICK_NS);
+    EXPECT(ended >= t0 + first && ended <= t0 + first + late_ns());
     EXPECT(!cosched_cancelled());
 }
 

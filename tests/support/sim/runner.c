@@ -152,8 +152,8 @@ static uint64_t number(const char *name, uint64_t otherwise)
     return text != NULL ? strtoull(text, NULL, 0) : otherwise;
 }
 
-/* What a seed stands for. Of five, three walk and two have priorities; length is that of the straight run. */
-static struct sim_plan plan_of(uint64_t seed, uint64_t length)
+/* Of five seeds, three walk and two have priorities. */
+struct sim_plan sim_plan_of(uint64_t seed, uint64_t length)
 {
     static const uint32_t spreads[] = {1, 4, 16, 64, 400};
     struct sim_plan p = {.strategy = SIM_STRAIGHT, .seed = seed};
@@ -174,7 +174,7 @@ static bool run_seeds(const struct sim_case *c)
 {
     uint64_t first = number("COSCHED_SIM_SEED", UINT64_MAX);
     uint64_t n = first != UINT64_MAX ? 1 : number("COSCHED_SIM_SEEDS", SIM_SEEDS);
-    struct sim_plan straight = plan_of(0, 0);
+    struct sim_plan straight = sim_plan_of(0, 0);
     bool passed = sim_run_child(c, &straight, false);
     if (!passed) {
         sim_report(c, &straight);
@@ -182,7 +182,7 @@ static bool run_seeds(const struct sim_case *c)
     }
     uint64_t length = sim_outcome->steps;
     for (uint64_t i = 0; i < n; i++) {
-        struct sim_plan p = plan_of(first != UINT64_MAX ? first : 1 + i, length);
+        struct sim_plan p = sim_plan_of(first != UINT64_MAX ? first : 1 + i, length);
         if (!sim_run_child(c, &p, false)) {
             sim_report(c, &p);
             return false;

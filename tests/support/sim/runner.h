@@ -16,6 +16,8 @@ struct sim_figures {
 
 /* runner.c. One run in a child; the outcome in sim_outcome. True: passed. show: its output is let through. */
 bool sim_run_child(const struct sim_case *c, const struct sim_plan *plan, bool show);
+/* What a seed stands for. length: steps of the straight run. */
+struct sim_plan sim_plan_of(uint64_t seed, uint64_t length);
 /* All cases under the strategies and seeds that the environment asks for (README). How many failed. */
 int sim_run_cases(const struct sim_case *cases, int n);
 extern struct sim_figures sim_figures;
