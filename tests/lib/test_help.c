@@ -402,6 +402,7 @@ static int64_t burns(void *arg)
     on_main += pthread_equal(run_thread(), main_thread) ? 1 : 0;
     int64_t end = cos_clock_cpu() + 2 * COS_HELP_NS;
     while (cos_clock_cpu() < end) {
+        RUN_PAUSE();
     }
     return run_return(arg);
 }

@@ -97,8 +97,8 @@ mutant "wait: commit by a store" cancel:a_call_is_withdrawn_or_made_and_comes_ho
 mutant "wait: every winner submits" tree:trees_on_both_sides_are_counted_exactly queue/wait.h \
     's/return phase == COS_WAIT_PARKING \? COS_CLAIM_COMMIT : COS_CLAIM_SUBMIT;/return COS_CLAIM_SUBMIT;/' sched/park.c sched/join.c sched/exec.c
 mutant "await: claims what has started" tree:trees_on_both_sides_are_counted_exactly sync/await.c 's/if \(COS_LIKELY\(t->fiber == NULL\)\) \{/if (true) {/'
-mutant "deque: last entry taken without a contest" tree:trees_on_both_sides_are_counted_exactly queue/deque.c \
-    's/if \(!cos_atomic_cas\(&d->top, &t, t \+ 1, relaxed, relaxed\)\) \{\s*v = 0;/cos_atomic_store(&d->top, t + 1, relaxed);\n        {/'
+mutant "deque: last entry taken without a contest" tree:a_last_entry_is_claimed_or_stolen_by_one queue/deque.c \
+    's/if \(!cos_atomic_cas\(&d->top, &t, t \+ 1, relaxed, relaxed\)\) \{\s*v = 0;/(void)cos_atomic_exchange(\&d->top, t + 1, relaxed);\n        {/'
 
 # --- cancellation and the end ---
 mutant "cancel: whatever generation the block is in" cancel:a_late_cancel_never_meets_the_next_task sched/spawn.c \
@@ -126,6 +126,17 @@ mutant "interval: skip makes up for what it missed" time:overruns_are_skipped_ma
 mutant "mutex: handed to nobody" sync:a_mutex_holds_one sync/mutex.c 's/uint32_t word = next == NULL \? self : next->tag;/uint32_t word = next == NULL ? self : 0;/'
 mutant "barrier: opens one too early" sync:a_barrier_meets_and_a_wait_group_ends sync/barrier.c 's/\+\+b->arrived == b->parties/++b->arrived >= b->parties - 1/'
 mutant "select: the other cells stay in line" sync:select_loses_and_doubles_nothing sync/select.c 's/cos_list_remove\(&all->cells\[i\]\.link\)/(void)0/'
+
+# --- help and priorities ---
+mutant "help: a function is known a sample too early" help:what_nobody_knows_waits_for_a_worker sched/help.c 's/seen_in\(word\) < COS_HELP_SEEN/seen_in(word) < COS_HELP_SEEN - 1/'
+mutant "help: what nobody knows costs nothing" help:what_nobody_knows_waits_for_a_worker sched/help.c 's/cost >= 0 && cost <=/cost <=/'
+mutant "help: NO_HELP says nothing" help:what_says_no_waits_for_a_worker sched/help.c 's/COSCHED_NO_HELP \| //'
+mutant "help: twice the bound" help:what_is_long_waits_for_a_worker sched/help.c 's/cost <= COS_HELP_NS\)/cost <= 2 * COS_HELP_NS)/'
+mutant "help: no poll before the backlog is done" help:main_helps_and_keeps_its_ticks sched/mainloop.c 's/cos_help_workers\(rt\);/cos_help_workers(rt);\n        while (cos_help_workers(rt)) {\n        }/'
+mutant "help: MAIN never looks" help:what_is_known_and_brief_runs_on_main_while_workers_are_held sched/mainloop.c 's/ran \? cos_help_wanted\(rt\) : cos_help_workers\(rt\)/false/'
+mutant "help: no worker calls a sleeping MAIN" help:a_sleeping_main_is_called_by_workers_that_fall_behind sched/worker.c 's/\n        cos_help_call\(e\);//'
+mutant "lines: low never ages" help:no_priority_waits_longer_than_the_bound sched/lines.c 's/e->low_passed >= COS_LOW_TURNS/false/'
+mutant "lines: high has each turn" help:no_priority_waits_longer_than_the_bound sched/lines.c 's/e->high_run < COS_HIGH_RUN/true/'
 
 echo "FIGURES sim mutants: killed $killed/$total, $seeds seeds a scenario at most"
 rm -rf "${work:?}/lib"

@@ -40,6 +40,33 @@ SCENARIO(trees_on_both_sides_are_counted_exactly)
     EXPECT_EQ(run_join(run_spawn(grow, (void *)3, COSCHED_WORKER)), 15);
 }
 
+static atomic_int started;
+
+static int64_t count_start(void *arg)
+{
+    started++;
+    return run_return(arg);
+}
+
+/* The awaiter claims its child back just when the thief that the spawn has woken comes for it. */
+static int64_t claim_back(void *arg)
+{
+    for (int i = 0; i < 16; i++) {
+        cosched_task kid = run_spawn(count_start, (void *)(intptr_t)i, COSCHED_WORKER);
+        sim_busy((int64_t)sim_below(1000));
+        EXPECT_EQ(run_join(kid), i);
+        EXPECT_EQ(started, i + 1);
+    }
+    return run_return(arg);
+}
+
+SCENARIO(a_last_entry_is_claimed_or_stolen_by_one)
+{
+    sim_within(SOON_NS);
+    started = 0;
+    EXPECT_EQ(run_join(run_spawn(claim_back, NULL, COSCHED_WORKER)), 0);
+}
+
 static int64_t leave_kids(void *arg)
 {
     for (int i = 0; i < 3; i++) {
@@ -232,6 +259,7 @@ SCENARIO(foreign_threads_reach_sleeping_executors)
 }
 
 RUN_MAIN("tree", EACH(trees_on_both_sides_are_counted_exactly),
+         EACH(a_last_entry_is_claimed_or_stolen_by_one),
          EACH(children_that_nobody_awaits_are_cancelled_and_joined),
          EACH(one_of_two_awaiters_has_the_result), EACH(detach_and_await_of_one_handle),
          EACH(calls_alternate_between_the_sides), EACH(tasks_that_hop_arrive),
