@@ -15,17 +15,16 @@
 #include "sched/trim.h"
 
 #define TURN_NS INT64_C(250000) /* D8: ready fibers for at most so long, then poll (I4) */
-#define HANDLES 5
+#define HANDLES 4
 
 struct cos_uv {
     uv_loop_t own;
     uv_prepare_t prepare;
     uv_idle_t idle;
     uv_timer_t timer;
-    uv_poll_t waker;
     int64_t armed_for;     /* what the timer is set to; INT64_MAX: not armed */
     int64_t turn_deadline; /* cos_mainloop_turn waits no longer */
-    bool held;             /* the waker is referenced: tasks live */
+    bool held;             /* the poll is referenced: tasks live */
     bool closing;
     uv_handle_t *handles[HANDLES]; /* initialised: `open` of them, to be closed */
     int open;                      /* handles not closed yet */
@@ -41,9 +40,9 @@ static void hold_loop(struct cosched_runtime *rt)
     if (hold != u->held && !u->closing) {
         u->held = hold;
         if (hold) {
-            uv_ref((uv_handle_t *)&u->waker);
+            uv_ref(cos_poll_set_handle(rt->loop.polled));
         } else {
-            uv_unref((uv_handle_t *)&u->waker);
+            uv_unref(cos_poll_set_handle(rt->loop.polled));
         }
     }
 }
@@ -59,22 +58,12 @@ static void on_timer(uv_timer_t *timer)
     rt->loop.uv->armed_for = INT64_MAX; /* the pump that follows fires what is due */
 }
 
-static void on_wake(uv_poll_t *waker, int status, int events)
-{
-    (void)status;
-    (void)events;
-    struct cosched_runtime *rt = waker->data;
-    uint64_t count;
-    ssize_t ignored = read(rt->loop.wake_fd, &count, sizeof count);
-    (void)ignored;
-}
-
 void cos_mainloop_ring(struct cosched_runtime *rt)
 {
     uint64_t one = 1;
     ssize_t n;
     do {
-        n = write(rt->loop.wake_fd, &one, sizeof one); /* EAGAIN: it is full, so it is ringing */
+        n = write(rt->loop.wake_fd, &one, sizeof one); /* never read: each write is an edge */
     } while (n < 0 && errno == EINTR);
 }
 
@@ -191,12 +180,8 @@ static void opened(struct cosched_runtime *rt, void *handle)
 static int open_handles(struct cosched_runtime *rt, uv_loop_t *loop)
 {
     struct cos_uv *u = rt->loop.uv;
-    int rc = uv_poll_init(loop, &u->waker, rt->loop.wake_fd);
-    if (rc < 0) {
-        return rc;
-    }
-    opened(rt, &u->waker);
-    rc = cos_poll_set_init(rt, loop);
+    /* The only one that can fail, so first: a host's loop would have to run before an opened one were gone. */
+    int rc = cos_poll_set_init(rt, loop, rt->loop.wake_fd);
     if (rc < 0) {
         return rc;
     }
@@ -208,7 +193,6 @@ static int open_handles(struct cosched_runtime *rt, uv_loop_t *loop)
     uv_timer_init(loop, &u->timer);
     opened(rt, &u->timer);
     uv_prepare_start(&u->prepare, on_prepare);
-    uv_poll_start(&u->waker, UV_READABLE, on_wake);
     cos_poll_set_start(rt->loop.polled);
     uv_unref((uv_handle_t *)&u->prepare);
     uv_unref((uv_handle_t *)&u->idle);

@@ -1,8 +1,9 @@
 /* MAIN: the executor on a libuv loop (DESIGN D8). With mainloop_poll.h the only file of the scheduler that knows uv.
  *
  * It uses one prepare (the pump: tasks run before each poll), one idle (armed only while work remains, so that the poll
- * does not wait), one timer (the next deadline), one waker (an eventfd under uv_poll: uv_async_send's coalescing flag
- * is not a publish fence) and one poll for all descriptors of io/ (mainloop_poll.h). I/O callbacks only record and wake; no task ever runs inside one. */
+ * does not wait), one timer (the next deadline) and one poll (mainloop_poll.h) for all descriptors of io/ and for the
+ * eventfd that wakes it (uv_async_send's coalescing flag is not a publish fence). I/O callbacks only record and wake; no
+ * task ever runs inside one. */
 #ifndef COS_SCHED_MAINLOOP_H
 #define COS_SCHED_MAINLOOP_H
 #include <stdbool.h>

@@ -83,18 +83,36 @@ static void on_poll(uv_poll_t *poll, int status, int events)
     int n = epoll_wait(set->fd, set->events, EVENTS, 0); /* EINTR: the next turn asks again */
     for (int i = 0; i < n; i++) {
         struct cos_polled *p = set->events[i].data.ptr;
-        p->ready(p, set->events[i].events);
+        if (p != NULL) { /* NULL: the waker */
+            p->ready(p, set->events[i].events);
+        }
     }
 }
 
-int cos_poll_set_init(struct cosched_runtime *rt, struct uv_loop_s *loop)
+/* An epoll instance that watches the waker. */
+static int make_set(int wake_fd)
+{
+    int fd = epoll_create1(EPOLL_CLOEXEC);
+    if (fd < 0) {
+        return -errno;
+    }
+    struct epoll_event event = {.events = EPOLLIN | EPOLLET, .data.ptr = NULL};
+    if (epoll_ctl(fd, EPOLL_CTL_ADD, wake_fd, &event) < 0) {
+        int rc = -errno;
+        close(fd);
+        return rc;
+    }
+    return fd;
+}
+
+int cos_poll_set_init(struct cosched_runtime *rt, struct uv_loop_s *loop, int wake_fd)
 {
     struct cos_poll_set *set = cos_alloc(sizeof *set);
     if (set == NULL) {
         return -ENOMEM;
     }
-    set->fd = epoll_create1(EPOLL_CLOEXEC);
-    int rc = set->fd < 0 ? -errno : uv_poll_init(loop, &set->poll, set->fd);
+    set->fd = make_set(wake_fd);
+    int rc = set->fd < 0 ? set->fd : uv_poll_init(loop, &set->poll, set->fd);
     if (rc < 0) {
         if (set->fd >= 0) {
             close(set->fd);
@@ -109,7 +127,6 @@ int cos_poll_set_init(struct cosched_runtime *rt, struct uv_loop_s *loop)
 void cos_poll_set_start(struct cos_poll_set *set)
 {
     uv_poll_start(&set->poll, UV_READABLE, on_poll);
-    uv_unref((uv_handle_t *)&set->poll); /* the tasks that wait keep the loop alive */
 }
 
 struct uv_handle_s *cos_poll_set_handle(struct cos_poll_set *set)

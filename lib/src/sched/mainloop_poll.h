@@ -25,8 +25,8 @@ int cos_poll_set_add(struct cos_polled *p, int fd);
 void cos_poll_set_remove(struct cos_polled *p, int fd);
 
 /* For mainloop.c, on MAIN's thread or before there is one. 0: the handle is there, which mainloop.c gives the runtime as
- * its data, starts and closes. */
-int cos_poll_set_init(struct cosched_runtime *rt, struct uv_loop_s *loop);
+ * its data, starts and closes; an error leaves nothing in the loop. Edges of wake_fd only end the poll. */
+int cos_poll_set_init(struct cosched_runtime *rt, struct uv_loop_s *loop, int wake_fd);
 struct uv_handle_s *cos_poll_set_handle(struct cos_poll_set *set);
 void cos_poll_set_start(struct cos_poll_set *set);
 void cos_poll_set_bury(struct cos_poll_set *set); /* releases what was removed */
