@@ -36,6 +36,19 @@
         }                                                                \
     } while (0)
 
+/* The same for calls that say EAGAIN of a descriptor whose edges are watched: "not yet" promises one more edge. */
+#define FAIL_FD(fn, fd, answer)                                          \
+    do {                                                                 \
+        int error_ = torture_fault(F_##fn, __builtin_return_address(0)); \
+        if (error_ != 0) {                                               \
+            if (error_ == EAGAIN) {                                      \
+                promise_edge(fd);                                        \
+            }                                                            \
+            errno = error_;                                              \
+            return answer;                                               \
+        }                                                                \
+    } while (0)
+
 /* Fails with errno. */
 #define SHIM(type, answer, fn, params, args) \
     static void *real_##fn;                  \
@@ -59,7 +72,7 @@
     static void *real_##fn;                                                                 \
     ssize_t fn params                                                                       \
     {                                                                                       \
-        FAIL_WITH(fn, -1);                                                                  \
+        FAIL_FD(fn, fd, -1);                                                                \
         if (torture_storms() && torture_caller_of(__builtin_return_address(0)) == BY_LIB) { \
             if (torture_interrupted()) {                                                    \
                 errno = EINTR;                                                              \
@@ -74,13 +87,54 @@
     static void *real_##fn;                \
     type fn params                         \
     {                                      \
-        FAIL_WITH(fn, -1);                 \
+        FAIL_FD(fn, fd, -1);               \
         if (torture_interrupted()) {       \
             errno = EINTR;                 \
             return -1;                     \
         }                                  \
         return REAL(fn) args;              \
     }
+
+/* --- edges: what the library's own epoll instances watch ------------------------------------------------------- */
+
+enum { WATCHED = 512 };
+
+static struct {
+    atomic_int epoll; /* + 1; 0: not watched */
+    struct epoll_event event;
+} watched[WATCHED];
+
+static void *real_epoll_ctl;
+
+int epoll_ctl(int epoll, int op, int fd, struct epoll_event *event)
+{
+    if (torture_caller_of(__builtin_return_address(0)) == BY_LIB) {
+        if (op == EPOLL_CTL_ADD) {
+            FAIL_WITH(epoll_ctl, -1);
+        }
+        if (fd >= 0 && fd < WATCHED) {
+            watched[fd].event = *event;
+            /* release: pairs with the acquire in promise_edge. */
+            atomic_store_explicit(&watched[fd].epoll, op == EPOLL_CTL_ADD ? epoll + 1 : 0,
+                                  memory_order_release);
+        }
+    } else if (op == EPOLL_CTL_ADD && event->data.fd == -1) {
+        /* libuv asks with -1 whether a descriptor may be added, and takes an answer; see shim_table.c */
+        FAIL_WITH(epoll_ctl, -1);
+    }
+    return REAL(epoll_ctl)(epoll, op, fd, event);
+}
+
+/* A change, if only to what it was, looks at the descriptor anew. Not watched yet: the addition will. */
+static void promise_edge(int fd)
+{
+    int epoll =
+        fd >= 0 && fd < WATCHED ? atomic_load_explicit(&watched[fd].epoll, memory_order_acquire) : 0;
+    if (epoll > 0) {
+        struct epoll_event event = watched[fd].event;
+        (void)REAL(epoll_ctl)(epoll - 1, EPOLL_CTL_MOD, fd, &event);
+    }
+}
 
 /* --- memory and threads ------------------------------------------------------------------------------------- */
 
@@ -189,17 +243,6 @@ SHIM(int, -1, eventfd, (unsigned n, int flags), (n, flags))
 SHIM(int, -1, epoll_create1, (int flags), (flags))
 SHIM_EINTR(int, epoll_wait, (int fd, struct epoll_event *e, int n, int ms), (fd, e, n, ms))
 SHIM(int, -1, pipe2, (int fds[2], int flags), (fds, flags))
-
-static void *real_epoll_ctl;
-
-int epoll_ctl(int epoll, int op, int fd, struct epoll_event *event)
-{
-    /* libuv asks with -1 whether a descriptor may be added, and takes an answer; see shim_table.c */
-    if (op == EPOLL_CTL_ADD && event->data.fd == -1) {
-        FAIL_WITH(epoll_ctl, -1);
-    }
-    return REAL(epoll_ctl)(epoll, op, fd, event);
-}
 
 static void *real_syscall;
 
@@ -319,7 +362,18 @@ SHIM_EINTR(ssize_t, sendto,
            (fd, b, n, flags, a, size))
 SHIM_EINTR(ssize_t, recvmsg, (int fd, struct msghdr *m, int flags), (fd, m, flags))
 SHIM_EINTR(ssize_t, sendmsg, (int fd, const struct msghdr *m, int flags), (fd, m, flags))
-SHIM_EINTR(int, poll, (struct pollfd * p, nfds_t n, int ms), (p, n, ms))
+static void *real_poll;
+
+int poll(struct pollfd *p, nfds_t n, int ms)
+{
+    FAIL_WITH(poll, -1);
+    if (torture_interrupted()) {
+        errno = EINTR;
+        return -1;
+    }
+    return REAL(poll)(p, n, ms);
+}
+
 static void *real_waitid;
 
 int waitid(idtype_t type, id_t id, siginfo_t *info, int flags)
