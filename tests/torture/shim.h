@@ -10,20 +10,23 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define TORTURE_FUNCTIONS(X)                                                                       \
-    X(calloc)                                                                                      \
-    X(aligned_alloc)                                                                               \
-    X(mmap)                                                                                        \
-    X(mprotect) X(madvise) X(pthread_create) X(pthread_mutex_init) X(pthread_cond_init)            \
-        X(pthread_attr_init) X(pthread_cond_timedwait) X(eventfd) X(epoll_create1) X(epoll_ctl)    \
-            X(epoll_wait) X(pipe2) X(read) X(write) X(open) X(pread) X(pwrite) X(fsync) X(stat)    \
-                X(lstat) X(close) X(opendir) X(readdir) X(fopen) X(fgets) X(fchmod) X(fchmodat)    \
-                    X(socket) X(bind) X(listen) X(accept4) X(connect) X(recv) X(send) X(sendto)    \
-                        X(recvmsg) X(sendmsg) X(setsockopt) X(getsockopt) X(getsockname)           \
-                            X(shutdown) X(fcntl) X(poll) X(waitid) X(getaddrinfo) X(inotify_init1) \
-                                X(inotify_add_watch) X(inotify_rm_watch) X(sigaction)              \
-                                    X(sigaltstack) X(sched_getaffinity) X(pidfd_open)              \
-                                        X(futex_wait) X(membarrier)
+/* clang-format off */
+#define TORTURE_FUNCTIONS(X)                                                                        \
+    X(calloc) X(aligned_alloc) X(mmap) X(mprotect) X(madvise) X(pthread_create)                     \
+    X(pthread_mutex_init) X(pthread_cond_init) X(pthread_attr_init) X(pthread_cond_timedwait)       \
+    X(eventfd) X(epoll_create1) X(epoll_ctl) X(epoll_wait) X(pipe2) X(read) X(write) X(open)        \
+    X(pread) X(pwrite) X(fsync) X(stat) X(lstat) X(close) X(opendir) X(readdir) X(fopen)            \
+    X(fgets) X(fchmod) X(fchmodat) X(socket) X(bind) X(listen) X(accept4) X(connect) X(recv)        \
+    X(send) X(sendto) X(recvmsg) X(sendmsg) X(setsockopt) X(getsockopt) X(getsockname)              \
+    X(shutdown) X(fcntl) X(poll) X(waitid) X(getaddrinfo) X(inotify_init1)                          \
+    X(inotify_add_watch) X(inotify_rm_watch) X(sigaction) X(sigaltstack) X(sched_getaffinity)       \
+    X(pidfd_open) X(futex_wait) X(membarrier) X(fdatasync) X(fstat) X(ftruncate) X(rename)          \
+    X(unlink) X(mkdir) X(rmdir) X(writev) X(sigpending) X(sigtimedwait) X(socketpair)               \
+    X(getpeername) X(ioctl) X(isatty) X(kill) X(tcgetattr) X(tcsetattr) X(ttyname_r)                \
+    X(posix_spawnp) X(posix_spawn_file_actions_init) X(posix_spawn_file_actions_addopen)            \
+    X(posix_spawn_file_actions_adddup2) X(posix_spawn_file_actions_addchdir_np)                     \
+    X(posix_spawn_file_actions_addclosefrom_np) X(posix_spawnattr_init)
+/* clang-format on */
 
 #define TORTURE_ID(name) F_##name,
 

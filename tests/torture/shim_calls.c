@@ -8,6 +8,7 @@
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
+#include <spawn.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -15,11 +16,14 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/inotify.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 #include <sys/wait.h>
+#include <termios.h>
 #include <unistd.h>
 
 #include "shim.h"
@@ -296,6 +300,14 @@ ssize_t write(int fd, const void *buffer, size_t size)
 SHIM_IO(pread, size, (int fd, void *b, size_t size, off_t at), (fd, b, size, at))
 SHIM_IO(pwrite, size, (int fd, const void *b, size_t size, off_t at), (fd, b, size, at))
 SHIM(int, -1, fsync, (int fd), (fd))
+SHIM(int, -1, fdatasync, (int fd), (fd))
+SHIM(int, -1, fstat, (int fd, struct stat *st), (fd, st))
+SHIM_EINTR(int, ftruncate, (int fd, off_t size), (fd, size))
+SHIM(int, -1, rename, (const char *from, const char *to), (from, to))
+SHIM(int, -1, unlink, (const char *path), (path))
+SHIM(int, -1, mkdir, (const char *path, mode_t mode), (path, mode))
+SHIM(int, -1, rmdir, (const char *path), (path))
+SHIM_EINTR(ssize_t, writev, (int fd, const struct iovec *v, int n), (fd, v, n))
 SHIM(int, -1, stat, (const char *path, struct stat *st), (path, st))
 SHIM(int, -1, lstat, (const char *path, struct stat *st), (path, st))
 SHIM(DIR *, NULL, opendir, (const char *path), (path))
@@ -309,6 +321,15 @@ SHIM(int, -1, inotify_rm_watch, (int fd, int id), (fd, id))
 SHIM(struct dirent *, NULL, readdir, (DIR * dir), (dir))
 
 static void *real_open, *real_fcntl, *real_close;
+
+/* What a fortified build makes of an open without O_CREAT. */
+int __open_2(const char *path, int flags);
+
+int __open_2(const char *path, int flags)
+{
+    FAIL_WITH(open, -1);
+    return REAL(open)(path, flags);
+}
 
 int open(const char *path, int flags, ...)
 {
@@ -372,6 +393,50 @@ int poll(struct pollfd *p, nfds_t n, int ms)
         return -1;
     }
     return REAL(poll)(p, n, ms);
+}
+
+SHIM(int, -1, socketpair, (int family, int type, int protocol, int fds[2]),
+     (family, type, protocol, fds))
+SHIM(int, -1, getpeername, (int fd, struct sockaddr *a, socklen_t *n), (fd, a, n))
+SHIM(int, -1, kill, (pid_t pid, int n), (pid, n))
+SHIM(int, -1, sigpending, (sigset_t * set), (set))
+SHIM(int, 0, isatty, (int fd), (fd))
+SHIM(int, -1, tcgetattr, (int fd, struct termios *mode), (fd, mode))
+SHIM(int, -1, tcsetattr, (int fd, int when, const struct termios *mode), (fd, when, mode))
+SHIM_RC(ttyname_r, (int fd, char *name, size_t size), (fd, name, size))
+SHIM_RC(posix_spawnp,
+        (pid_t * pid, const char *file, const posix_spawn_file_actions_t *actions,
+         const posix_spawnattr_t *attr, char *const argv[], char *const env[]),
+        (pid, file, actions, attr, argv, env))
+SHIM_RC(posix_spawn_file_actions_init, (posix_spawn_file_actions_t * a), (a))
+SHIM_RC(posix_spawn_file_actions_addopen,
+        (posix_spawn_file_actions_t * a, int fd, const char *path, int flags, mode_t mode),
+        (a, fd, path, flags, mode))
+SHIM_RC(posix_spawn_file_actions_adddup2, (posix_spawn_file_actions_t * a, int fd, int as),
+        (a, fd, as))
+SHIM_RC(posix_spawn_file_actions_addchdir_np, (posix_spawn_file_actions_t * a, const char *path),
+        (a, path))
+SHIM_RC(posix_spawn_file_actions_addclosefrom_np, (posix_spawn_file_actions_t * a, int from),
+        (a, from))
+SHIM_RC(posix_spawnattr_init, (posix_spawnattr_t * a), (a))
+
+static void *real_sigtimedwait, *real_ioctl;
+
+/* Interrupted by the plan only: a loop around it runs until the signal has been taken. */
+int sigtimedwait(const sigset_t *set, siginfo_t *info, const struct timespec *limit)
+{
+    FAIL_WITH(sigtimedwait, -1);
+    return REAL(sigtimedwait)(set, info, limit);
+}
+
+int ioctl(int fd, unsigned long request, ...)
+{
+    va_list list;
+    va_start(list, request);
+    void *arg = va_arg(list, void *);
+    va_end(list);
+    FAIL_WITH(ioctl, -1);
+    return REAL(ioctl)(fd, request, arg);
 }
 
 static void *real_waitid;
