@@ -13,8 +13,8 @@
 #define ASK_MIN_NS COS_NS_PER_MS
 #define ASK_MAX_NS (64 * COS_NS_PER_MS)
 
-/* Where nothing tells of the end: a kernel without pidfds; or it has ended and is not to be reaped, because a debugger holds
- * it back. */
+/* Where nothing tells of the end: a kernel without pidfds; nothing left to watch one with; or it has ended and is not to be
+ * reaped, because a debugger holds it back. */
 static int pause_for(int64_t *pause, int64_t deadline)
 {
     if (cos_io_expired(deadline)) {
@@ -31,8 +31,10 @@ int cos_child_wait(int (*reap)(void *arg, int *status), void *arg, int pidfd, in
     int rc = 0, reaped = 0;
     int64_t pause = ASK_MIN_NS;
     while (rc >= 0 && reaped == 0) {
-        rc = pidfd >= 0 ? cos_poll_wait(pidfd, COSCHED_READABLE, deadline)
-                        : pause_for(&pause, deadline);
+        rc = pidfd >= 0 ? cos_poll_wait(pidfd, COSCHED_READABLE, deadline) : -ENOSYS;
+        if (rc < 0 && rc != -ETIMEDOUT && rc != -ECANCELED) {
+            rc = pause_for(&pause, deadline); /* a child that is not waited for would stay for ever */
+        }
         reaped = reap(arg, status); /* after a timeout, too: completion wins */
         if (rc > 0 && reaped == 0) {
             rc = pause_for(&pause, deadline);

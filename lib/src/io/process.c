@@ -218,11 +218,11 @@ static int kill_and_wait(cosched_process *p, int *status)
 {
     (void)cosched_process_kill(p, SIGKILL);
     cosched_scope shield;
-    int rc = cosched_scope_begin(&shield, cosched_in_ms(CLOSE_GRACE_MS), COSCHED_SHIELD);
-    if (rc < 0) {
-        return rc;
+    int64_t grace = cosched_in_ms(CLOSE_GRACE_MS);
+    if (cosched_scope_begin(&shield, grace, COSCHED_SHIELD) < 0) {
+        return wait_for(p, status, grace); /* no memory for a shield: a cancellation ends it */
     }
-    rc = wait_for(p, status, COSCHED_NEVER);
+    int rc = wait_for(p, status, COSCHED_NEVER);
     if (cosched_scope_end(&shield) && rc == -ECANCELED) {
         rc = -ETIMEDOUT;
     }

@@ -83,9 +83,12 @@ int cos_sys_pipe(int ends[2], bool nonblocking[2])
     if (pipe2(ends, O_CLOEXEC) < 0) {
         return -errno;
     }
-    for (int i = 0; i < 2; i++) { /* cannot fail: these are ours */
-        if (nonblocking[i]) {
-            (void)fcntl(ends[i], F_SETFL, O_NONBLOCK);
+    for (int i = 0; i < 2; i++) {
+        if (nonblocking[i] && fcntl(ends[i], F_SETFL, O_NONBLOCK) < 0) {
+            int rc = -errno; /* a stream that blocks its thread would be worse */
+            close(ends[0]);
+            close(ends[1]);
+            return rc;
         }
     }
     return 0;
