@@ -149,7 +149,6 @@ static int64_t wait_child(void *arg)
             close(gate[1]);
             _exit(read(gate[0], &c, 1) == 1 ? 7 : 8);
         }
-        close(gate[0]);
     }
     torture_quiet(false);
     int status = 0;
@@ -159,6 +158,7 @@ static int64_t wait_child(void *arg)
     }
     torture_quiet(true);
     (void)!write(gate[1], "x", 1);
+    close(gate[0]); /* open until now: the child may have been taken away */
     close(gate[1]);
     torture_quiet(false);
     if (NOTE(cosched_child_wait(pid, &status, COSCHED_NEVER)) < 0) {

@@ -395,10 +395,19 @@ int poll(struct pollfd *p, nfds_t n, int ms)
     return REAL(poll)(p, n, ms);
 }
 
+static void *real_kill;
+
+int kill(pid_t pid, int n)
+{
+    if (n != SIGKILL) { /* that one is refused for a set-user-ID program only, which then goes on */
+        FAIL_WITH(kill, -1);
+    }
+    return REAL(kill)(pid, n);
+}
+
 SHIM(int, -1, socketpair, (int family, int type, int protocol, int fds[2]),
      (family, type, protocol, fds))
 SHIM(int, -1, getpeername, (int fd, struct sockaddr *a, socklen_t *n), (fd, a, n))
-SHIM(int, -1, kill, (pid_t pid, int n), (pid, n))
 SHIM(int, -1, sigpending, (sigset_t * set), (set))
 SHIM(int, 0, isatty, (int fd), (fd))
 SHIM(int, -1, tcgetattr, (int fd, struct termios *mode), (fd, mode))
@@ -447,6 +456,15 @@ int waitid(idtype_t type, id_t id, siginfo_t *info, int flags)
     if (error == EAGAIN) { /* no error of waitid: a debugger holds the child back, which has ended */
         *info = (siginfo_t){.si_pid = 0};
         return 0;
+    }
+    if (error == ECHILD) { /* somebody else reaped it, so it has ended */
+        siginfo_t unused;
+        if (type == P_PID) {
+            (void)REAL(kill)((pid_t)id, SIGKILL);
+        } else {
+            (void)REAL(syscall)(SYS_pidfd_send_signal, id, SIGKILL, NULL, 0);
+        }
+        (void)REAL(waitid)(type, id, &unused, WEXITED);
     }
     if (error != 0 || torture_interrupted()) {
         errno = error != 0 ? error : EINTR;

@@ -42,10 +42,10 @@ struct set {
     const size_t *count;
 };
 
-static const struct set sets[] = {{torture_core, &torture_core_count},
-                                  {torture_sync, &torture_sync_count},
-                                  {torture_io, &torture_io_count},
-                                  {torture_net, &torture_net_count}};
+static const struct set sets[] = {
+    {torture_core, &torture_core_count}, {torture_task, &torture_task_count},
+    {torture_sync, &torture_sync_count}, {torture_io, &torture_io_count},
+    {torture_net, &torture_net_count},   {torture_system, &torture_system_count}};
 
 static const char *only_scenario, *only_function;
 static long only_error;

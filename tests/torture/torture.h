@@ -20,8 +20,10 @@ struct torture_scenario {
     unsigned flags;
 };
 
-extern const struct torture_scenario torture_core[], torture_sync[], torture_io[], torture_net[];
-extern const size_t torture_core_count, torture_sync_count, torture_io_count, torture_net_count;
+extern const struct torture_scenario torture_core[], torture_task[], torture_sync[], torture_io[],
+    torture_net[], torture_system[];
+extern const size_t torture_core_count, torture_task_count, torture_sync_count, torture_io_count,
+    torture_net_count, torture_system_count;
 
 extern char torture_dir[64]; /* of this process; a scenario leaves it empty */
 
