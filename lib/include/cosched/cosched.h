@@ -3,19 +3,42 @@
  * A task runs on MAIN (the thread of a libuv loop) or on WORKER (threads with work-stealing queues) and moves
  * between them by an ordinary-looking call. Three rules cover the whole interface:
  *
- *  1. A function that takes a `deadline` may suspend the calling task; no other does, save cosched_hop,
- *     cosched_yield, cosched_blocking, and the closing of files and I/O objects, which may travel. (runtime_stop, runtime_loop, runtime_call and cosched_run block a
- *     thread: outside tasks only.)
- *  2. Results are int64_t: >= 0 a value, < 0 a negative errno (the numbers of UV_E*). errno itself is never
+ *  1. A function that takes a `deadline` may suspend the calling task; no other does, save cosched_hop, cosched_yield,
+ *     cosched_blocking, cosched_group_run, cosched_event_wait_always, and in io.h the opening or closing of what has to
+ *     travel for it. (cosched_run, cosched_runtime_loop, _call and _stop block a thread: outside tasks only.)
+ *  2. A result is an int or an int64_t: >= 0 a value, < 0 a negative errno (the numbers of UV_E*). errno itself is never
  *     set: like any thread-local it does not survive a suspension, because the task may resume on another thread.
  *  3. Once cancelled, a task gets -ECANCELED from every suspending call until its scope ends; cosched_hop and
  *     cosched_yield alone cannot fail, so that clean-up can always go home.
  *
  * Unless a function says otherwise it is called inside a task, on any executor; called outside it answers
  * -EPERM. Memory passed in is borrowed for the length of the call. Handles are values: copies name the same
- * task, and the first use consumes them all.
+ * task, and the first use consumes them all. A struct that begins with struct_size holds its own size there: 0, or
+ * more than the library knows, is -EINVAL; what a shorter one lacks is zero. Structs in your memory are {0} or made by
+ * their init, and their private_ fields are not to be touched or copied.
  *
- * Read in order: time, runtime, tasks, scopes, tokens, groups, channels, select, locks, events, from outside, looking in. Examples: tests/examples/.
+ * Contents, in reading order; each has a line of dashes and a man page, cosched(3) lists them:
+ *
+ *   words          the types that all the others use, the version
+ *   time           deadlines
+ *   config         what a runtime is made with
+ *   hooks          memory, messages, failures: what the host brings along
+ *   runtime        its life, and its doors for other threads
+ *   tasks          spawn, await, cancel; call, hop, yield, sleep, tail
+ *   failure        the end of a task: clean-ups, its own values, panic
+ *   scopes         a deadline or a shield over a block
+ *   tokens         later, at, again
+ *   groups         no child outlives the block that opened it
+ *   channels       values from task to task
+ *   select         the first of several channels
+ *   locks          mutex, condition, semaphore, readers and writers, barrier, once, wait group
+ *   events         one waiter, one set
+ *   blocking       calls that block a thread
+ *   fairness       who runs when, and for how long somebody waits at most
+ *   from outside   what is allowed outside tasks; fork, longjmp, C++ exceptions, thread-locals
+ *   looking in     counters, stack marks
+ *
+ * I/O is in io.h. Programs to read: tests/examples/01_hello.c and on.
  */
 #ifndef COSCHED_H
 #define COSCHED_H
@@ -33,11 +56,12 @@ extern "C" {
 #define COSCHED_API
 #endif
 
+/* --- words: the types that all the others use ------------------------------------------------------------- */
+
 #define COSCHED_VERSION 0x000100            /* of this header: major, minor, patch, a byte each */
 COSCHED_API uint32_t cosched_version(void); /* of the library found at run time; any thread */
-COSCHED_API const char *cosched_strerror(int64_t); /* static text for a negative errno; any thread */
-
-/* --- words -------------------------------------------------------------------------------------- */
+/* Static text in English for a negative errno, "success" for the rest; never NULL. Any thread. */
+COSCHED_API const char *cosched_strerror(int64_t result);
 
 typedef struct cosched_runtime cosched_runtime; /* MAIN, workers, stacks, timers */
 
@@ -58,15 +82,16 @@ typedef enum {
     COSCHED_BLOCKING /* spawn with COSCHED_PINNED only: the task owns a thread, and may block it */
 } cosched_affinity;
 
-/* --- time: absolute nanoseconds on the monotonic clock -------------------------------------------- */
+/* --- time: absolute nanoseconds on the monotonic clock ---------------------------------------------------- */
 
 #define COSCHED_NEVER INT64_MAX
 #define COSCHED_NOW   INT64_C(0)       /* try once and never suspend: -ETIMEDOUT if it would */
 COSCHED_API int64_t cosched_now(void); /* any thread */
-COSCHED_API int64_t cosched_in_ms(int64_t ms); /* now + ms, saturating; any thread */
+/* cosched_now and so much more, or less; saturating, so that a great many is COSCHED_NEVER. Any thread. */
+COSCHED_API int64_t cosched_in_ms(int64_t ms);
 COSCHED_API int64_t cosched_in_ns(int64_t ns);
 
-/* --- runtime -------------------------------------------------------------------------------------- */
+/* --- config: what a runtime is made with ------------------------------------------------------------------ */
 
 #define COSCHED_WORKERS_MAX 64
 
@@ -83,7 +108,34 @@ enum {
     COSCHED_MEASURE_STACKS = 8
 };
 
-/* --- hooks: memory, messages, failures -------------------------------------------------------------- */
+/* What MAIN does when it has nothing of its own to do and WORKER tasks wait in line. A task that MAIN starts stays a WORKER
+ * task (cosched_where says so); MAIN runs it until it suspends for the first time, then polls, and the workers go on with
+ * it. What has started already, has a priority, or is PINNED, FPENV, ONE_EXECUTOR or NO_HELP is left to the workers. */
+typedef enum {
+    /* While every worker is busy: tasks whose function is known to suspend or end within 250 us of CPU time. The workers
+     * learn that by function, and only while they are behind; a function that they have not met is left to them. */
+    COSCHED_HELP_IDLE,
+    COSCHED_HELP_OFF,   /* nothing */
+    COSCHED_HELP_ALWAYS /* for tests: whatever is in line, known or not, the workers busy or not */
+} cosched_help;
+
+typedef struct cosched_hooks cosched_hooks; /* see "hooks" */
+
+typedef struct {
+    size_t struct_size; /* sizeof: lets the struct grow */
+    int32_t workers; /* threads, 0 … 64; -1: effective CPUs - 1, at least 1; 0: WORKER tasks run on MAIN */
+    uint32_t blocking_max; /* threads for cosched_blocking, and the most for any other class; 0: 64 */
+    size_t stack_size;     /* bytes a task may use of its stack; 0: what fits into 64 KiB */
+    uint32_t tasks_max; /* 0: 4 Mi; beyond it spawn answers -EAGAIN. Threads keep up to a quarter of these at hand */
+    uint32_t flags; /* COSCHED_REPORT_OVERFLOW … */
+    cosched_help main_help;
+    const cosched_hooks *hooks; /* what it points to is copied; data is borrowed until destroy. NULL: none */
+} cosched_config;
+
+/* The CPUs this process can really use: its affinity mask, limited by the quota of its cgroup; at least 1. Any thread. */
+COSCHED_API int32_t cosched_cpus(void);
+
+/* --- hooks: memory, messages, failures -------------------------------------------------------------------- */
 
 /* What a task waits for. */
 typedef enum {
@@ -152,7 +204,7 @@ typedef struct {
 /* What the host brings along; each may be NULL. Hooks are called outside of all tasks and locks of the runtime: they may
  * block their thread for a while, post, and call what any thread may; anything that would suspend answers -EPERM. They come from
  * any thread of the runtime, several at a time, and must return (no longjmp, no cosched_panic). */
-typedef struct {
+struct cosched_hooks {
     size_t struct_size;
     void *data; /* handed to each */
     /* As malloc, realloc and free; all three or none. For the library's own records and queues: stacks and control blocks come
@@ -171,80 +223,65 @@ typedef struct {
     /* cosched_runtime_stop, on its thread: each task (256 at most) that lives past the deadline, before it is cancelled; and
      * again, COSCHED_STOP_GRACE_NS later, each that lives still. NULL: warnings, then errors in the log. */
     void (*survivor)(void *data, const cosched_survivor *survivor);
-} cosched_hooks;
+};
 
 #define COSCHED_STOP_GRACE_NS INT64_C(5000000000)
 
-/* --- runtime: config ---------------------------------------------------------------------------------- */
-
-/* What MAIN does when it has nothing of its own to do and WORKER tasks wait in line. A task that MAIN starts stays a WORKER
- * task (cosched_where says so); MAIN runs it until it suspends for the first time, then polls, and the workers go on with
- * it. What has started already, has a priority, or is PINNED, FPENV, ONE_EXECUTOR or NO_HELP is left to the workers. */
-typedef enum {
-    /* While every worker is busy: tasks whose function is known to suspend or end within 250 us of CPU time. The workers
-     * learn that by function, and only while they are behind; a function that they have not met is left to them. */
-    COSCHED_HELP_IDLE,
-    COSCHED_HELP_OFF,   /* nothing */
-    COSCHED_HELP_ALWAYS /* for tests: whatever is in line, known or not, the workers busy or not */
-} cosched_help;
-
-typedef struct {
-    size_t struct_size; /* sizeof: lets the struct grow */
-    int32_t workers; /* threads, 0 … 64; -1: effective CPUs - 1, at least 1; 0: WORKER tasks run on MAIN */
-    uint32_t blocking_max; /* threads for cosched_blocking, and the most for any other class; 0: 64 */
-    size_t stack_size;     /* bytes a task may use of its stack; 0: what fits into 64 KiB */
-    uint32_t tasks_max; /* 0: 4 Mi; beyond it spawn answers -EAGAIN. Threads keep up to a quarter of these at hand */
-    uint32_t flags; /* COSCHED_REPORT_OVERFLOW … */
-    cosched_help main_help;
-    const cosched_hooks *hooks; /* what it points to is copied; data is borrowed until destroy. NULL: none */
-} cosched_config;
+/* --- runtime: its life, and its doors for other threads --------------------------------------------------- */
 
 struct uv_loop_s;
 
-/* The CPUs this process can really use: its affinity mask, limited by the quota of its cgroup; at least 1. Any thread. */
-COSCHED_API int32_t cosched_cpus(void);
-
 /* The whole life of a runtime: fn(arg) as a task on MAIN (this thread, a loop of its own); when it has returned
  * and its children are joined, everything is cancelled that still lives, and torn down. NULL config: defaults, workers -1.
- * Returns fn's result, or a negative errno when the runtime could not be made (-EBUSY: one exists). */
+ * Blocks this thread. Returns fn's result, or a negative errno when the runtime could not be made: as
+ * cosched_runtime_create. */
 COSCHED_API int64_t cosched_run(const cosched_config *config, cosched_fn fn, void *arg);
 
-/* A runtime by parts; one per process at a time (-EBUSY). With a loop of the host's, the thread that runs that
+/* A runtime by parts; one per process at a time. With a loop of the host's, the thread that runs that
  * loop is MAIN, and the host runs it; the runtime keeps the loop alive only while tasks live. Without, use
- * cosched_runtime_loop. The runtime borrows the loop until close. */
+ * cosched_runtime_loop. The runtime borrows the loop until close. On any thread; *out is the caller's, to destroy. -EBUSY: one
+ * exists, or did in the process that forked this one; -EINVAL (config, hooks), -ENOMEM. What keeps threads from being made, or the
+ * loop, comes through. */
 COSCHED_API int cosched_runtime_create(cosched_runtime **out, const cosched_config *config,
                                        struct uv_loop_s *loop_or_null);
-/* This thread becomes MAIN and runs until no task lives. 0, or -EBUSY while another thread is MAIN. */
+/* This thread becomes MAIN and runs until no task lives. 0, or -EBUSY: another thread is MAIN, or this is a task. */
 COSCHED_API int cosched_runtime_loop(cosched_runtime *rt);
 /* One pump of a host that owns the frame: due timers and ready MAIN tasks for at most about budget_ns, and one
- * poll of the loop that does not wait. Nanoseconds spent. On MAIN's thread (the first caller becomes MAIN). */
+ * poll of the loop that does not wait. Nanoseconds spent. On MAIN's thread (the first caller becomes MAIN; another's call, or a
+ * task's: -EBUSY). */
 COSCHED_API int64_t cosched_runtime_run_expired(cosched_runtime *rt, int64_t budget_ns);
 
-/* From any thread, task or not, until stop. post starts a detached task; arg_size bytes of *arg are copied into
+/* Starts a detached task, from any thread, task or not, until stop; never suspends. arg_size bytes of *arg are copied into
  * the task (0: the pointer itself is passed). -ESHUTDOWN after stop, -EAGAIN at tasks_max, -EINVAL when
  * arg_size > COSCHED_ARG_MAX or `to` is neither MAIN nor WORKER. */
 COSCHED_API int cosched_runtime_post(cosched_runtime *rt, cosched_affinity to, cosched_fn fn,
                                      const void *arg, size_t arg_size);
-/* Blocks this thread until fn has returned; not inside a task nor on MAIN's thread (-EDEADLK). */
+/* The same, and blocks this thread until fn has returned; its result in *result (may be NULL). Not inside a task nor on MAIN's
+ * thread (-EDEADLK). */
 COSCHED_API int cosched_runtime_call(cosched_runtime *rt, cosched_affinity to, cosched_fn fn,
                                      void *arg, int64_t *result);
 
 /* Refuse posts; wait until the deadline for the tasks to end; tell the hook `survivor` what is left, and cancel it; wait for
  * its clean-up, and after COSCHED_STOP_GRACE_NS tell what holds it up. With COSCHED_NOW nobody was given time, and only the
- * second is told. Pumps MAIN itself when called on MAIN's thread (outside tasks). Returns how many tasks had to be cancelled. */
+ * second is told. Pumps MAIN itself when called on MAIN's thread (outside tasks). Returns how many tasks had to be cancelled;
+ * -EDEADLK inside a task. */
 COSCHED_API int cosched_runtime_stop(cosched_runtime *rt, int64_t deadline);
-/* On a host's loop: closes the runtime's handles and calls done(data) from the loop. */
+/* On a host's loop, after stop, on MAIN's thread: closes the runtime's handles and calls done(data) from the loop. Without a host's
+ * loop there is nothing to close, and no need to call it. */
 COSCHED_API void cosched_runtime_close(cosched_runtime *rt, void (*done)(void *data), void *data);
-/* After stop (and, on a host's loop, close's callback): joins every thread and frees all. -EBUSY while anything
- * lives. NULL is fine. */
+/* After stop (and, on a host's loop, close's callback): joins every thread and frees all. On any thread, outside tasks. -EBUSY while
+ * anything lives. NULL is fine. */
 COSCHED_API int cosched_runtime_destroy(cosched_runtime *rt);
 
-/* --- tasks ---------------------------------------------------------------------------------------- */
+COSCHED_API cosched_runtime *cosched_runtime_self(void); /* of the calling task; NULL outside tasks */
+
+/* --- tasks: spawn, await, cancel; call, hop, yield, sleep, tail ------------------------------------------- */
 
 #define COSCHED_ARG_MAX 32 /* bytes of argument that a task can hold itself */
 
 enum {
-    COSCHED_PINNED = 1,           /* stays where it was started; a call or hop elsewhere: -EPERM */
+    COSCHED_PINNED =
+        1, /* stays where it was started: a call elsewhere is -EPERM, a hop does nothing */
     COSCHED_SKIP_IF_CANCELED = 2, /* cancelled before its start it does not run: -ECANCELED */
     COSCHED_NO_HELP = 4,          /* MAIN never helps the workers with it (cosched_help) */
     /* Its rounding mode and floating-point exceptions are its own, wherever it goes, and reach no other task. It begins with
@@ -267,27 +304,17 @@ typedef struct {
     int8_t priority;    /* -1, 0, 1: see "fairness"; not inherited */
 } cosched_attr;
 
-/* co_await fn(arg): fn runs as part of this task. On the same affinity it is a plain call (on a fresh stack when
- * this one is nearly used up: depth is bounded by memory only). On another, this task goes there, runs fn and comes
- * back; the thread it leaves goes on with other tasks. 0, and fn's result in *result (may be NULL), when fn ran;
- * -ECANCELED or -ETIMEDOUT when the way there was withdrawn and fn never ran; -ENOMEM, -EPERM (pinned). The deadline
- * limits only the way there, never fn. */
-COSCHED_API int cosched_call(int64_t *result, cosched_affinity where, cosched_fn fn, void *arg,
-                             int64_t deadline);
-/* The same, and forces the whole tree below fn onto `where`: inside, COSCHED_ONE_EXECUTOR holds for this task too. In a tree
- * that is bound already it is a plain call, whatever `where` says. Children that outlive the call stay bound. -EPERM also:
- * a task that owns its thread, for it cannot spawn there. */
-COSCHED_API int cosched_call_all(int64_t *result, cosched_affinity where, cosched_fn fn, void *arg,
-                                 int64_t deadline);
-
 /* A child task. *out names it; whoever holds the handle awaits or detaches it. A child that is neither is cancelled
- * and joined when its parent returns. out NULL: detached from the start. attr NULL: defaults. Never suspends.
- * -EAGAIN at tasks_max, -ENOMEM, -EINVAL (affinity, arg_size, BLOCKING without PINNED). */
+ * and joined when its parent returns. out NULL: detached from the start. attr NULL: defaults. arg is fn's to interpret: it must
+ * live as long as fn needs it, or is copied (attr.arg_size). Never suspends. -EAGAIN at tasks_max, or 64 tasks own threads
+ * already; -ENOMEM; -EINVAL (an affinity or flag that does not exist, BLOCKING without PINNED or with ONE_EXECUTOR, arg_size,
+ * priority, a stack_size past 4 MiB). */
 COSCHED_API int cosched_spawn(cosched_task *out, cosched_fn fn, void *arg, const cosched_attr *attr);
 
 /* Waits for a task to end. The return value says how the *waiting* went: 0 and the task's own result in *result (may
  * be NULL), and only then the handle is consumed (*task becomes {0, 0}); -ETIMEDOUT; -ECANCELED (the waiter was);
- * -ESTALE (consumed before, detached, or never valid); -EDEADLK (itself); -EBUSY (another task awaits it).
+ * -ESTALE (consumed before, detached, or never valid); -EDEADLK (itself); -EBUSY (another task awaits it, or
+ * consumes its handle this moment).
  * The youngest child that waits in line on this executor is run as a call, on the caller's stack, if it has the caller's
  * affinity, priority, binding (ONE_EXECUTOR) and innermost scope, no timeout and no stack_size of its own, neither is PINNED
  * or FPENV, and the deadline is COSCHED_NEVER. That is the fast way and nothing else: fn cannot tell. */
@@ -303,30 +330,27 @@ COSCHED_API void cosched_detach(cosched_task *task);
  * not started still runs (its first suspending call answers -ECANCELED) so that it can free its arg. */
 COSCHED_API void cosched_cancel(cosched_task task);
 
-COSCHED_API void cosched_yield(void); /* lets others of this executor run first */
-COSCHED_API cosched_affinity
-cosched_hop(cosched_affinity to); /* MAIN or WORKER; returns where it was. No deadline,
-                                                                * cannot be cancelled; a pinned task stays. */
-COSCHED_API int cosched_sleep_until(int64_t deadline); /* 0, -ECANCELED; NEVER waits for the cancel */
-/* Runs fn on a thread that may block, with 1 MiB of stack, and waits; cosched calls inside fn answer -EPERM. 0 and
- * fn's result, or -ECANCELED when it had not started. Once started it is waited for. */
-COSCHED_API int cosched_blocking(int64_t *result, cosched_fn fn, void *arg);
-
-/* A kind of blocking work with a limit of its own: at most so many of its calls run at a time, the others wait their turn in
- * order. The classes share threads and nothing else: what one does never delays another. In static storage, or at least as long as
- * a call is under way: static cosched_blocking_class disk = {"disk", 8}; */
-typedef struct {
-    const char *name;  /* static storage; shown in reports */
-    uint32_t limit;    /* at least 1; more than the runtime's blocking_max counts as that */
-    void *private_[6]; /* zero */
-} cosched_blocking_class;
-
-/* cosched_blocking in a class (NULL: that of cosched_blocking). The deadline limits the waiting for a thread, never fn:
- * -ETIMEDOUT when it passed and fn has not run. -EINVAL: limit 0. */
-COSCHED_API int cosched_blocking_in(cosched_blocking_class *c, int64_t *result, cosched_fn fn,
-                                    void *arg, int64_t deadline);
-/* `return cosched_tail(fn, arg);` as the last act of a body: fn(arg) takes its place, on the same stack, with the
- * body's frame gone. Endless chains need one stack. */
+/* co_await fn(arg): fn runs as part of this task. On the same affinity it is a plain call (on a fresh stack when
+ * this one is nearly used up: depth is bounded by memory only). On another, this task goes there, runs fn and comes
+ * back; the thread it leaves goes on with other tasks. 0, and fn's result in *result (may be NULL), when fn ran;
+ * -ECANCELED or -ETIMEDOUT when the way there was withdrawn and fn never ran; -ENOMEM, -EPERM (pinned). The deadline
+ * limits only the way there, never fn. */
+COSCHED_API int cosched_call(int64_t *result, cosched_affinity where, cosched_fn fn, void *arg,
+                             int64_t deadline);
+/* The same, and forces the whole tree below fn onto `where`: inside, COSCHED_ONE_EXECUTOR holds for this task too. In a tree
+ * that is bound already it is a plain call, whatever `where` says. Children that outlive the call stay bound. -EPERM also:
+ * a task that owns its thread, for it cannot spawn there. */
+COSCHED_API int cosched_call_all(int64_t *result, cosched_affinity where, cosched_fn fn, void *arg,
+                                 int64_t deadline);
+/* Goes on at `to`, MAIN or WORKER, and returns where it was; a task that is pinned or bound (ONE_EXECUTOR) stays. Suspends, has no
+ * deadline, cannot be cancelled and cannot fail. */
+COSCHED_API cosched_affinity cosched_hop(cosched_affinity to);
+/* Lets others that are ready on this executor run first. Suspends; cannot be cancelled and cannot fail. */
+COSCHED_API void cosched_yield(void);
+/* 0 at that time, -ECANCELED before it; COSCHED_NEVER waits for the cancel. */
+COSCHED_API int cosched_sleep_until(int64_t deadline);
+/* `return cosched_tail(fn, arg);` as the last act of a body or a called function: fn(arg) takes its place, on the same stack, with the
+ * body's frame gone. Endless chains need one stack. Never suspends. Outside tasks a plain call. */
 COSCHED_API int64_t cosched_tail(cosched_fn fn, void *arg);
 
 COSCHED_API bool cosched_cancelled(void); /* this task's scope is cancelled; false outside tasks */
@@ -334,7 +358,7 @@ COSCHED_API cosched_task cosched_self(void);      /* {0, 0} outside tasks */
 COSCHED_API cosched_affinity cosched_where(void); /* where this code runs now; INHERIT outside tasks */
 COSCHED_API size_t cosched_stack_left(void); /* bytes of the stack this code runs on; 0 outside tasks */
 
-/* --- the end of a task: clean-ups, locals, panic ----------------------------------------------------------- */
+/* --- failure: the end of a task, its clean-ups, its own values, panic ------------------------------------- */
 
 /* fn(arg) at the end of the calling task, whether it returns, was cancelled or panics: last deferred, first run, on the task's
  * stack, after its children were cancelled and joined, so that they may use what fn gives back; before whoever awaits it goes
@@ -365,7 +389,7 @@ COSCHED_API void *cosched_local_get(const void *key); /* NULL: none, or outside 
  * libuv is not a task's). Outside tasks, in a blocking call and in a hook it ends the process. */
 COSCHED_API void cosched_panic(const char *format, ...) COSCHED_PRINTF_NORETURN;
 
-/* --- scopes: a deadline or a shield over a block ---------------------------------------------------- */
+/* --- scopes: a deadline or a shield over a block ---------------------------------------------------------- */
 
 typedef struct {
     void *private_[8];
@@ -376,13 +400,13 @@ enum { COSCHED_SHIELD = 1 }; /* cancellation from outside waits; see below */
 /* Until scope_end, suspending calls of this task, and tasks it spawns meanwhile, are cancelled at the deadline. With
  * COSCHED_SHIELD a cancellation from outside does not enter, until the deadline, which must not be COSCHED_NEVER:
  * clean-up gets a grace limit. Ends in reverse order of begin, on the same task, before its function returns.
- * Never suspends. 0, -ENOMEM, -EINVAL. */
+ * Never suspends. 0, -ENOMEM (or tasks_max), -EINVAL (flags, a shield without a deadline). */
 COSCHED_API int cosched_scope_begin(cosched_scope *scope, int64_t deadline, unsigned flags);
 /* Children spawned inside and still running stay below the enclosing scope, without this deadline. Returns true when
- * this scope's own deadline had passed. */
+ * this scope's own deadline had passed. Never suspends. Anything but the innermost open scope of this task ends the process. */
 COSCHED_API bool cosched_scope_end(cosched_scope *scope);
 
-/* --- later, at, again: a token may outlive its task and the reverse --------------------------------- */
+/* --- tokens: later, at, again; a token may outlive its task and the reverse ------------------------------- */
 
 /* What an interval does about times that passed while its last run still went on. */
 typedef enum {
@@ -424,10 +448,10 @@ COSCHED_API cosched_token cosched_token_move(cosched_token *from);
 #define COSCHED_TOKEN_SCOPED __attribute__((cleanup(cosched_token_drop)))
 #endif
 
-/* --- groups: no child outlives the block that opened it --------------------------------------------- */
+/* --- groups: no child outlives the block that opened it --------------------------------------------------- */
 
 typedef enum {
-    COSCHED_FAIL_FAST, /* the first child with a negative result cancels the rest; join returns that result */
+    COSCHED_FAIL_FAST, /* the first child with a negative result cancels the rest; join returns that result, or 0 */
     COSCHED_COLLECT, /* all run to their end; join returns how many had a negative result */
     COSCHED_RACE, /* the first child to end cancels the rest; join returns its result, whatever it is */
     COSCHED_FIRST_N, /* the first_n-th result that is not negative cancels the rest; join returns how many there
@@ -452,37 +476,39 @@ typedef struct {
     void *private_[32];
 } cosched_group; /* on your stack, from init to join */
 
-/* attr NULL: FAIL_FAST. 0, -EINVAL, -ENOMEM (SUPERVISE). */
+/* attr NULL: FAIL_FAST. Never suspends. 0, -EINVAL, -ENOMEM (SUPERVISE). */
 COSCHED_API int cosched_group_init(cosched_group *g, const cosched_group_attr *attr);
 /* A child of the group. Only the task that called init spawns into it. Never suspends. Errors as cosched_spawn;
  * -ECANCELED when the group is cancelled or decided already (fn does not run). A child that waits for its turn when the group is
  * cancelled still has it, as any task that was cancelled before its start. With SUPERVISE a copied arg is the same for each run. */
 COSCHED_API int cosched_group_spawn(cosched_group *g, cosched_fn fn, void *arg,
                                     const cosched_attr *attr);
-COSCHED_API void cosched_group_cancel(cosched_group *g); /* any thread, while the group lives */
+/* Asks all its children to end, and lets no more in. Any thread, while the group lives; idempotent, asynchronous. */
+COSCHED_API void cosched_group_cancel(cosched_group *g);
 /* Returns when no child is left: the policy's result, or -ETIMEDOUT (past the deadline) or -ECANCELED (the caller
- * was); in both cases the children were cancelled and waited for. Must be called exactly once. */
+ * was); in both cases the children were cancelled and waited for. By the task that called init, exactly once: there
+ * is no other way out. */
 COSCHED_API int64_t cosched_group_join(cosched_group *g, int64_t deadline);
-COSCHED_API int64_t
-cosched_group_run(const cosched_group_attr *attr, int64_t (*body)(cosched_group *, void *),
-                  void *arg); /* init, body, join; body's negative result cancels and wins */
+/* init, body, join as one: body's negative result cancels the children and wins; otherwise the policy's. Suspends in join. */
+COSCHED_API int64_t cosched_group_run(const cosched_group_attr *attr,
+                                      int64_t (*body)(cosched_group *, void *), void *arg);
 
-/* --- channels: they block the task, never the thread ------------------------------------------------- */
+/* --- channels: values from task to task; they block the task, never the thread ---------------------------- */
 
 /* A queue of values of one size between tasks on any executor, bounded by capacity (0 … 2^20). The creator holds one
  * reference. First in, first out; waiting tasks are served in order. Capacity 0 is a rendezvous: a send ends when a
- * receiver has the value. -EINVAL (sizes), -ENOMEM. */
+ * receiver has the value. Any thread. 0, -EINVAL (sizes), -ENOMEM. */
 COSCHED_API int cosched_chan_create(cosched_chan **out, size_t value_size, size_t capacity);
 COSCHED_API cosched_chan *cosched_chan_ref(cosched_chan *ch); /* any thread */
 COSCHED_API void cosched_chan_unref(cosched_chan *ch);        /* any thread; NULL is fine */
-/* 0, -ETIMEDOUT, -ECANCELED, -EPIPE (closed). The value is copied. COSCHED_NOW from any thread, task or not. */
+/* 0, -ETIMEDOUT, -ECANCELED, -EPIPE (closed, also while it waited). The value is copied. COSCHED_NOW from any thread, task or not. */
 COSCHED_API int cosched_chan_send(cosched_chan *ch, const void *value, int64_t deadline);
-/* 0, -ETIMEDOUT, -ECANCELED, -EPIPE (closed and drained). */
+/* 0, -ETIMEDOUT, -ECANCELED, -EPIPE (closed and drained). COSCHED_NOW from any thread, task or not. */
 COSCHED_API int cosched_chan_recv(cosched_chan *ch, void *value, int64_t deadline);
 COSCHED_API void cosched_chan_close(cosched_chan *ch);         /* any thread; idempotent */
 COSCHED_API size_t cosched_chan_count(const cosched_chan *ch); /* values waiting now; any thread; a hint */
 
-/* --- select: the first of several channels ----------------------------------------------------------- */
+/* --- select: the first of several channels ---------------------------------------------------------------- */
 
 /* One case receives or sends: exactly one of recv_into and send_from is not NULL. ch NULL: the case is left out. */
 typedef struct {
@@ -498,13 +524,15 @@ typedef struct {
  * COSCHED_NOW from any thread, task or not. */
 COSCHED_API int cosched_select(cosched_case *cases, size_t n, int64_t deadline);
 
-/* --- locks: they block the task, never the thread ------------------------------------------------------ */
+/* --- locks: mutex, condition, semaphore, readers and writers, barrier, once, wait group ------------------- */
 
-/* All of these lie in your memory; {0} is ready for use, save where there is an init. They need no end: the memory may go
+/* They block the task, never the thread. All of these lie in your memory; {0} is ready for use, save where there is an init
+ * that has to be called first, on any thread, before others know the object. They need no end: the memory may go
  * when nobody waits or will call. Tasks on MAIN, WORKER and threads of their own share them freely; whoever waits is
  * served in order of arrival. A task that is served just when its deadline passes or it is cancelled has been served: the
- * call answers 0. Each waiting function answers -ETIMEDOUT, -ECANCELED, and -EPERM outside tasks; the object is then
- * as if the call had not been made. */
+ * call answers 0. Each waiting function answers 0 or -ETIMEDOUT, -ECANCELED, and -EPERM outside tasks; the object is
+ * then as if the call had not been made. A mistake that would leave an object in pieces ends the process: an unlock of what
+ * is not locked by that task, more done than added, a count past 2^32 - 1. */
 
 typedef struct {
     void *private_[4];
@@ -514,7 +542,7 @@ typedef struct {
  * the mutex to the first in line, never to a later one. */
 COSCHED_API int cosched_mutex_lock(cosched_mutex *m, int64_t deadline);
 COSCHED_API bool cosched_mutex_try(cosched_mutex *m); /* never suspends; false outside tasks */
-/* By the task that holds it; anything else ends the process. Never suspends; the new holder may drop m at once. */
+/* By the task that holds it. Never suspends; the new holder may drop m at once. */
 COSCHED_API void cosched_mutex_unlock(cosched_mutex *m);
 
 typedef struct {
@@ -534,8 +562,8 @@ typedef struct {
 
 COSCHED_API void cosched_sem_init(cosched_sem *s, uint32_t n);         /* {0} is n = 0 */
 COSCHED_API int cosched_sem_acquire(cosched_sem *s, int64_t deadline); /* takes 1 */
-COSCHED_API bool cosched_sem_try(cosched_sem *s);                      /* any thread */
-/* Gives n: to those who wait, first come first served, the rest to the count (at most 2^32 - 1). Any thread. */
+COSCHED_API bool cosched_sem_try(cosched_sem *s); /* takes 1 if it can at once; any thread */
+/* Gives n: to those who wait, first come first served, the rest to the count. Any thread. */
 COSCHED_API void cosched_sem_release(cosched_sem *s, uint32_t n);
 
 typedef struct {
@@ -548,14 +576,15 @@ COSCHED_API int cosched_rwlock_read_lock(cosched_rwlock *l, int64_t deadline);
 COSCHED_API int cosched_rwlock_write_lock(cosched_rwlock *l, int64_t deadline);
 COSCHED_API bool cosched_rwlock_read_try(cosched_rwlock *l); /* never suspends; false outside tasks */
 COSCHED_API bool cosched_rwlock_write_try(cosched_rwlock *l);
+/* By a task that reads, and by the one that writes. Never suspend. */
 COSCHED_API void cosched_rwlock_read_unlock(cosched_rwlock *l);
-COSCHED_API void cosched_rwlock_write_unlock(cosched_rwlock *l); /* by the task that locked it */
+COSCHED_API void cosched_rwlock_write_unlock(cosched_rwlock *l);
 
 typedef struct {
     void *private_[4];
 } cosched_barrier;
 
-COSCHED_API int cosched_barrier_init(cosched_barrier *b, uint32_t n); /* n > 0, else -EINVAL */
+COSCHED_API int cosched_barrier_init(cosched_barrier *b, uint32_t n); /* 0; -EINVAL: n is 0 */
 /* Waits until n tasks wait, then lets them go on: 1 for exactly one of them, 0 for the others. Then it starts anew. A
  * task that gives up has not been here. */
 COSCHED_API int cosched_barrier_wait(cosched_barrier *b, int64_t deadline);
@@ -579,7 +608,7 @@ COSCHED_API void cosched_wait_group_done(cosched_wait_group *g); /* one of those
 /* Until as many are done as were added. Add before you wait: a group at 0 does not wait. */
 COSCHED_API int cosched_wait_group_wait(cosched_wait_group *g, int64_t deadline);
 
-/* --- events: one waiter, one set ------------------------------------------------------------------------ */
+/* --- events: one waiter, one set -------------------------------------------------------------------------- */
 
 /* A one-shot on the waiting task's stack: {0} is a ready event. Set once, from any thread or task; the setter touches
  * the event for the last time inside that call, so the waiter may return and drop it as soon as wait has. */
@@ -587,38 +616,37 @@ typedef struct {
     uint64_t private_[1];
 } cosched_event;
 
+/* Not set, whatever it was before. Any thread. */
 COSCHED_API void cosched_event_init(cosched_event *e);
 /* 0 once set; -ETIMEDOUT, -ECANCELED: not set yet, wait again before the event goes out of scope if somebody may still
  * set it. -EBUSY: another task waits. */
 COSCHED_API int cosched_event_wait(cosched_event *e, int64_t deadline);
 /* Waits until it is set, whatever happens to the task: for answers that will come and point into this frame. */
 COSCHED_API void cosched_event_wait_always(cosched_event *e);
-COSCHED_API void cosched_event_set(cosched_event *e);
+COSCHED_API void cosched_event_set(cosched_event *e); /* any thread; never suspends */
 
-/* --- from outside ---------------------------------------------------------------------------------------
- *
- * Outside a task is every thread of yours, MAIN's between two turns of its loop, and whatever runs inside cosched_blocking.
- * From there, on any thread: time and words; cosched_runtime_create, _loop, _run_expired, _post, _call and _stop as they say
- * (_stop not inside cosched_blocking, which it would wait for); cosched_cancel, cosched_token_cancel, cosched_group_cancel;
- * channels and select with COSCHED_NOW; signal, broadcast, release, add, done, set; the statistics. Everything else
- * answers -EPERM, false, {0, 0} or nothing, and has done nothing. What ends the process: unlocking what one cannot hold,
- * cosched_scope_end, cosched_group_join, cosched_event_wait_always, and closing an I/O object anywhere but in a task or on MAIN.
- *
- * fork: the child is outside, whoever forked; what needs the runtime answers -EPERM (-EBUSY: create and run). It may only exec or
- * _exit: to return from a task's body there ends it. Where no runtime lives a fork is as any other, and the child may make its own.
- * posix_spawn and vfork are not touched.
- *
- * longjmp works within the frames of one body or called function, also over suspensions and to another thread. Over a frame
- * of cosched (cosched_call, cosched_await, a body's end) it is undefined; at the end of the task it is found, and ends the process.
- * C++ exceptions likewise: thrown and caught within one body they work; none may leave it. Above the first frame of a task
- * is nothing, so one that nobody catches ends in std::terminate, with nothing unwound and the chain intact. No suspension inside
- * a catch block or while unwinding: what is being handled belongs to the thread (keep a std::exception_ptr).
- *
- * A pthread mutex belongs to a thread: held over a suspension, the next task of that thread deadlocks on it, and the task may
- * wake where it cannot unlock it (PTHREAD_MUTEX_ERRORCHECK says EDEADLK and EPERM). Use cosched_mutex. The same goes for
- * thread-locals, errno, and the floating-point environment without COSCHED_FPENV. */
+/* --- blocking: calls that block a thread ------------------------------------------------------------------ */
 
-/* --- fairness --------------------------------------------------------------------------------------------- */
+/* Runs fn on a thread that may block, with 1 MiB of stack, and waits; cosched calls inside fn answer -EPERM. 0, and
+ * fn's result in *result (may be NULL); -ECANCELED when it had not started; -EAGAIN: no thread could be made. Once started it is
+ * waited for, whatever happens to the task. */
+COSCHED_API int cosched_blocking(int64_t *result, cosched_fn fn, void *arg);
+
+/* A kind of blocking work with a limit of its own: at most so many of its calls run at a time, the others wait their turn in
+ * order. The classes share threads and nothing else: what one does never delays another. In static storage, or at least as long as
+ * a call is under way: static cosched_blocking_class disk = {"disk", 8}; */
+typedef struct {
+    const char *name;  /* static storage; shown in reports */
+    uint32_t limit;    /* at least 1; more than the runtime's blocking_max counts as that */
+    void *private_[6]; /* zero */
+} cosched_blocking_class;
+
+/* cosched_blocking in a class (NULL: that of cosched_blocking). The deadline limits the waiting for a thread, never fn:
+ * -ETIMEDOUT when it passed and fn has not run. -EINVAL: limit 0. */
+COSCHED_API int cosched_blocking_in(cosched_blocking_class *c, int64_t *result, cosched_fn fn,
+                                    void *arg, int64_t deadline);
+
+/* --- fairness: who runs when, and for how long somebody waits at most ------------------------------------- */
 
 /* A slice is one uninterrupted run of a task, with all that it calls and awaits inline. An executor goes from one slice to
  * the next directly. After 61 slices, or awaits inside one, it looks at all that comes from elsewhere: its inbox, the
@@ -634,7 +662,31 @@ COSCHED_API void cosched_event_set(cosched_event *e);
  * Priority is not inherited, and who waits for a task of lower priority waits as long as that takes. */
 #define COSCHED_SLICES_MAX 64
 
-/* --- looking in ---------------------------------------------------------------------------------------- */
+/* --- from outside: what is allowed outside tasks -------------------------------------------------------------
+ *
+ * Outside a task is every thread of yours, MAIN's between two turns of its loop, and whatever runs inside cosched_blocking.
+ * From there, on any thread: words and time; cosched_run and the cosched_runtime_ functions as they say (_stop not inside
+ * cosched_blocking, which it would wait for); cosched_cancel and cosched_group_cancel; the cosched_token_ functions; channels and
+ * select with COSCHED_NOW; the inits of locks and events; cosched_sem_try, signal, broadcast, release, add, done, set; the statistics. Everything
+ * else answers -EPERM, false, {0, 0} or nothing, and has done nothing. What ends the process: unlocking what one cannot hold,
+ * cosched_scope_end, cosched_group_join, cosched_event_wait_always, cosched_panic, and closing an I/O object anywhere but in a
+ * task or on MAIN.
+ *
+ * fork: the child is outside, whoever forked; what needs the runtime answers -EPERM (-EBUSY: create and run). It may only exec or
+ * _exit: to return from a task's body there ends it. Where no runtime lives a fork is as any other, and the child may make its own.
+ * posix_spawn and vfork are not touched.
+ *
+ * longjmp works within the frames of one body or called function, also over suspensions and to another thread. Over a frame
+ * of cosched (cosched_call, cosched_await, a body's end) it is undefined; at the end of the task it is found, and ends the process.
+ * C++ exceptions likewise: thrown and caught within one body they work; none may leave it. Above the first frame of a task
+ * is nothing, so one that nobody catches ends in std::terminate, with nothing unwound and the chain intact. No suspension inside
+ * a catch block or while unwinding: what is being handled belongs to the thread (keep a std::exception_ptr).
+ *
+ * A pthread mutex belongs to a thread: held over a suspension, the next task of that thread deadlocks on it, and the task may
+ * wake where it cannot unlock it (PTHREAD_MUTEX_ERRORCHECK says EDEADLK and EPERM). Use cosched_mutex. The same goes for
+ * thread-locals, errno, and the floating-point environment without COSCHED_FPENV. */
+
+/* --- looking in: counters, stack marks -------------------------------------------------------------------- */
 
 typedef struct {
     uint64_t slices;      /* uninterrupted runs of a task */
@@ -680,8 +732,6 @@ typedef struct {
 /* Writes the max deepest, deepest first, and returns how many functions there are. Any thread, while the runtime lives.
  * -EINVAL: it does not measure. */
 COSCHED_API int cosched_stack_marks(cosched_runtime *rt, cosched_stack_mark *out, size_t max);
-
-COSCHED_API cosched_runtime *cosched_runtime_self(void); /* of the calling task; NULL outside tasks */
 
 #ifdef __cplusplus
 }
