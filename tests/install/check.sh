@@ -63,6 +63,12 @@ quietly "$cc" -std=c11 "$here/consumer/main.c" \
     $(pkg-config --static --cflags --libs cosched | sed 's/-lcosched/-l:libcosched.a/') -o "$work/static"
 answers "$work/static"
 
+echo "install: the program of cosched(3)"
+awk '/^# EXAMPLE/ { example = 1 } /^```/ { code = example && !code; next } code' "$here/../../lib/cosched.3.scd" >"$work/example.c"
+# shellcheck disable=SC2046
+quietly "$cc" -std=c11 "$work/example.c" $(pkg-config --cflags --libs cosched) -o "$work/example"
+answers env LD_LIBRARY_PATH="$root/$libdir" "$work/example"
+
 echo "install: below DESTDIR"
 quietly env DESTDIR="$work/dest" "$cmake" --install "$build"
 root=$work/dest$prefix
@@ -81,9 +87,26 @@ if [ -e "$build/daemon/coschedd" ]; then
     quietly "$root/bin/coschedctl" version --help
 fi
 if command -v scdoc >/dev/null 2>&1; then
-    for page in man1/coschedctl.1 man3/cosched.3 man3/cosched-io.3 man5/coschedd.conf.5 man8/coschedd.8; do
-        have "$root/share/man/$page"
+    man=$root/share/man
+    for page in man3/cosched.3 man3/cosched-blocking.3 man3/cosched-channel.3 man3/cosched-group.3 man3/cosched-io.3 \
+        man3/cosched-runtime.3 man3/cosched-scope.3 man3/cosched-stats.3 man3/cosched-sync.3 man3/cosched-task.3 \
+        man3/cosched-token.3; do
+        have "$man/$page"
     done
+    if [ -e "$build/daemon/coschedd" ]; then
+        for page in man1/coschedctl.1 man5/coschedd.conf.5 man8/coschedd.8; do
+            have "$man/$page"
+        done
+    fi
+    # "man cosched_spawn": a page for each function that the library shows, which leads to one that is there.
+    nm --dynamic --defined-only "$root/$libdir/libcosched.so" | sed -n 's/^.* T \(cosched_[a-z_0-9]*\)\(@.*\)*$/\1/p' >"$work/functions"
+    [ -s "$work/functions" ] || { echo "install: the library shows no functions"; exit 1; }
+    while read -r name; do
+        have "$man/man3/$name.3"
+        have "$man/$(sed -n 's/^\.so //p' "$man/man3/$name.3")"
+    done <"$work/functions"
+    ! command -v man >/dev/null 2>&1 || man -M "$man" cosched_await_any 2>/dev/null | grep -q 'cosched-task(3)' ||
+        { echo "install: man cosched_await_any does not show cosched-task(3)"; exit 1; }
 fi
 # An absolute path of the machine that built it has no place in what is shipped, the prefix excepted.
 if grep -rIl -- "$build" "$root" >"$work/leaks"; then

@@ -2,7 +2,7 @@
 # A lint that cannot fail is worth nothing: each is shown small trees with one mistake apiece and must name
 # it, and a clean tree on which it must be silent.
 #
-# usage: selftest.sh LINT      floors | headers | outside | sizes | symbols | units
+# usage: selftest.sh LINT      floors | headers | man | outside | sizes | symbols | units
 set -eu
 LC_ALL=C
 export LC_ALL
@@ -149,6 +149,44 @@ test_outside()
     expect 1 'cosched_name is not in' sh "$here/outside.sh" "$tree"
 }
 
+# page NAME PROTOTYPE PROSE CODE: a page of the tree.
+page()
+{
+    put "lib/$1.3.scd" "$1(3)" '' '# NAME' '' "$1 - a page" '' '# SYNOPSIS' '' '```' "$2" '```' '' '# DESCRIPTION' '' "$3" '' \
+        '# RETURN VALUE' '' '0' '' '# ERRORS' '' 'None' '' '# EXAMPLE' '' '```' "$4" '```' '' '# SEE ALSO' '' '*cosched*(3)'
+}
+
+test_man()
+{
+    said='*cosched_x* takes *COSCHED_ONE*.'
+    code='static int one(void) { return COSCHED_ONE; }'
+    reference()
+    {
+        fresh
+        put lib/include/cosched/cosched.h '/*' ' * Contents, in order:' ' *' ' *   words    all of them' ' */' '#ifndef C_H' '#define C_H' \
+            '#define COSCHED_API' '#define COSCHED_ONE 1' '/* --- words: all ---- */' \
+            'COSCHED_API int cosched_x(int a, /* which; */' '              int b); /* 0 */' '#endif'
+        put lib/include/cosched/io.h '#include <cosched/cosched.h>'
+        page cosched 'int cosched_x(int a, int b);' "$said" "$code"
+    }
+    sed_in()
+    {
+        sed -i "$2" "$tree/$1"
+    }
+    reference; expect 0 '' lint
+    reference; sed_in lib/include/cosched/cosched.h 's/--- words:/--- deeds:/'; expect 1 'contents (<) and sections (>) differ' lint
+    reference; page cosched 'int cosched_x(int a);' "$said" "$code"; expect 1 '> int cosched_x(int a);' lint
+    reference; page cosched 'void cosched_y(void);' "$said" "$code"; expect 1 '< int cosched_x(int a, int b);' lint
+    reference; page cosched-x 'int cosched_x(int a, int b);' "$said" "$code"; expect 1 '> int cosched_x(int a, int b);' lint
+    reference; page cosched 'int cosched_x(int a, int b);' 'Takes *COSCHED_ONE*.' "$code"; expect 1 '  cosched_x' lint
+    reference; page cosched 'int cosched_x(int a, int b);' '*cosched_x* takes it.' "$code"; expect 1 '  COSCHED_ONE' lint
+    reference; page cosched 'int cosched_x(int a, int b);' "$said See *cosched_z*(3)." "$code"; expect 1 'cosched_z(3)' lint
+    reference; page cosched 'int cosched_x(int a, int b);' "$said" 'static int one(void) { return COSCHED_TWO; }'; expect 1 'does not compile' lint
+    reference; sed_in lib/cosched.3.scd '/^# ERRORS/d'; page cosched-y '' "$said" "$code"
+    sed_in lib/cosched-y.3.scd '/^# ERRORS/d'; expect 1 'cosched-y.3.scd lacks' lint
+    ! command -v scdoc >/dev/null 2>&1 || { reference; page cosched 'int cosched_x(int a, int b);' "$said *bold" "$code"; expect 1 'scdoc' lint; }
+}
+
 test_units()
 {
     command -v systemd-analyze >/dev/null 2>&1 || exit 77
@@ -176,6 +214,7 @@ test_units()
 case $lint in
 floors) test_floors ;;
 headers) test_headers ;;
+man) test_man ;;
 outside) test_outside ;;
 sizes) test_sizes ;;
 symbols) test_symbols ;;
