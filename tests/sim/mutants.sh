@@ -64,7 +64,7 @@ mutant() {
     local rc=$?
     if [[ $rc -eq 1 ]] && grep -q 'FAILED with seed' "$work/log" && ! grep -q 'NOT REPLAYED' "$work/log"; then
         killed=$((killed + 1))
-        echo "killed    $name: $(sed -n 's/.*FIGURES sim [a-z]*: .* failed, \([0-9]*\) runs.*/\1/p' "$work/log") runs; $(grep -m1 'FAILED with seed' "$work/log" | sed 's/: FAILED with/,/' | cut -c1-150)"
+        echo "killed    $name: $(sed -n 's/.*FIGURES sim_[a-z_]*: .* failed, \([0-9]*\) runs.*/\1/p' "$work/log") runs; $(grep -m1 'FAILED with seed' "$work/log" | sed 's/: FAILED with/,/' | cut -c1-150)"
     else
         echo "SURVIVED  $name (exit $rc): $(tail -1 "$work/log" | cut -c1-150)"
     fi
@@ -138,6 +138,6 @@ mutant "help: no worker calls a sleeping MAIN" help:a_sleeping_main_is_called_by
 mutant "lines: low never ages" help:no_priority_waits_longer_than_the_bound sched/lines.c 's/e->low_passed >= COS_LOW_TURNS/false/'
 mutant "lines: high has each turn" help:no_priority_waits_longer_than_the_bound sched/lines.c 's/e->high_run < COS_HIGH_RUN/true/'
 
-echo "FIGURES sim mutants: killed $killed/$total, $seeds seeds a scenario at most"
+echo "FIGURES sim_mutants: killed $killed/$total, $seeds seeds a scenario at most"
 rm -rf "${work:?}/lib"
 [[ $killed -eq $total && $bad -eq 0 && $total -gt 0 ]]

@@ -307,7 +307,7 @@ int main(void)
     bounded_search_finds_it_too();
     replay_strings_are_read();
     time_is_virtual();
-    printf("FIGURES sim engine: %" PRIu64 " runs, %" PRIu64 " choices, %" PRIu64
+    printf("FIGURES sim_engine: %" PRIu64 " runs, %" PRIu64 " choices, %" PRIu64
            " steps, %d problems\n",
            sim_figures.runs, sim_figures.choices, sim_figures.steps, problems);
     return problems == 0 ? EXIT_SUCCESS : EXIT_FAILURE;

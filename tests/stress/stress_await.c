@@ -133,6 +133,7 @@ static int64_t plant(void *arg)
     run_join(run_spawn(forest, arg, COSCHED_WORKER)); /* ends when all that it forgot have ended */
     UNTIL(run_stats().tasks_live == 1);               /* and the detached ones */
     UNTIL(run_stats().timers == 0); /* whoever fires a timer counts it a moment later */
+    stress_count();
     return 0;
 }
 
@@ -205,6 +206,7 @@ static int64_t races(void *arg)
     for (int i = 0; i < 4; i++) {
         free((void *)(intptr_t)ev[i]);
     }
+    stress_count();
     return 0;
 }
 
@@ -217,4 +219,4 @@ START_TEST(detach_cancel_and_await_race_with_the_end)
 
 END_TEST
 
-RUN_MAIN("stress_await", EACH(random_trees), EACH(detach_cancel_and_await_race_with_the_end))
+STRESS_MAIN("stress_await", EACH(random_trees), EACH(detach_cancel_and_await_race_with_the_end))

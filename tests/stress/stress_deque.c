@@ -88,6 +88,8 @@ static void body(unsigned id)
     }
 }
 
+static uint64_t runs, consumed_total, stolen_total;
+
 static void run(unsigned thieves, const char *fences)
 {
     cos_atomic_store(&consumed, 0, relaxed);
@@ -106,6 +108,9 @@ static void run(unsigned thieves, const char *fences)
     for (unsigned t = 1; t <= thieves; t++) {
         cos_deque_fini(&thief_deque[t]);
     }
+    runs++;
+    consumed_total += entries;
+    stolen_total += cos_atomic_load(&stolen, relaxed);
     printf("deque: %s, %u thieves, %u entries, each consumed once, %u stolen\n", fences, thieves,
            entries, cos_atomic_load(&stolen, relaxed));
 }
@@ -126,5 +131,8 @@ int main(void)
         run(thieves[i], "chosen fences");
     }
     free(payload);
+    printf("FIGURES stress_deque: runs %" PRIu64 ", entries %" PRIu64 ", steals %" PRIu64
+           ", thieves 0 1 2 4 8\n",
+           runs, consumed_total, stolen_total);
     return 0;
 }

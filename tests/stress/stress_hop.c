@@ -92,6 +92,7 @@ static int64_t storm(void *arg)
     EXPECT_EQ(arrived, 0); /* each that arrived was heard of, and nobody else did */
     EXPECT_EQ(run_stats().tasks_live, 1);
     UNTIL(run_stats().timers == 0); /* whoever fires a timer counts it a moment later */
+    stress_count();
     return 0;
 }
 
@@ -122,6 +123,7 @@ static int64_t ping_pongs(void *arg)
     for (int i = 0; i < 64; i++) {
         EXPECT_EQ(run_join(t[i]), 0);
     }
+    stress_count();
     return 0;
 }
 
@@ -133,4 +135,4 @@ START_TEST(ping_pong_storm)
 
 END_TEST
 
-RUN_MAIN("stress_hop", EACH(travelers_with_deadlines_and_cancels), EACH(ping_pong_storm))
+STRESS_MAIN("stress_hop", EACH(travelers_with_deadlines_and_cancels), EACH(ping_pong_storm))

@@ -72,6 +72,7 @@ static void body(unsigned id)
 int main(void)
 {
     static const unsigned counts[] = {1, 2, 4, 8};
+    uint64_t nodes_total = 0, sleeps_total = 0;
     for (unsigned i = 0; i < sizeof counts / sizeof counts[0]; i++) {
         producers = counts[i];
         each = (uint32_t)stress_scale(2000000) / producers + 1;
@@ -87,6 +88,10 @@ int main(void)
         printf("inbox: %u producers, %u nodes each, in order; the drainer slept %" PRIu64
                " times\n",
                producers, each, sleeps);
+        nodes_total += (uint64_t)each * producers;
+        sleeps_total += sleeps;
     }
+    printf("FIGURES stress_inbox: producers 1 2 4 8, nodes %" PRIu64 ", sleeps %" PRIu64 "\n",
+           nodes_total, sleeps_total);
     return 0;
 }

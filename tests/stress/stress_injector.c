@@ -74,6 +74,8 @@ static void body(unsigned id)
     }
 }
 
+static uint64_t runs, pushed_total, overflowed_total;
+
 static void run(uint32_t capacity_log2, unsigned p, unsigned c)
 {
     producers = p;
@@ -88,6 +90,9 @@ static void run(uint32_t capacity_log2, unsigned p, unsigned c)
     STRESS_CHECK(counts.pushed == entries && counts.popped == entries &&
                  cos_injector_depth(&injector) == 0);
     cos_injector_fini(&injector);
+    runs++;
+    pushed_total += counts.pushed;
+    overflowed_total += counts.overflowed;
     printf("injector: ring of %u, %u producers, %u consumers, %u entries, %" PRIu64
            " through the list\n",
            1u << capacity_log2, p, c, entries, counts.overflowed);
@@ -109,5 +114,8 @@ int main(void)
     }
     free(next);
     free(payload);
+    printf("FIGURES stress_injector: runs %" PRIu64 ", entries %" PRIu64
+           ", through the list %" PRIu64 "\n",
+           runs, pushed_total, overflowed_total);
     return 0;
 }

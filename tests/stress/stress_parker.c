@@ -118,6 +118,7 @@ int main(void)
     seed = stress_seed();
     cos_fence_init();
     bursts = stress_scale(1500);
+    uint64_t items_total = 0, parks_total = 0, wakes_total = 0;
     for (unsigned i = 0; i < 4; i++) {
         for (submitters = 1; submitters <= 3; submitters++) {
             workers = counts[i];
@@ -138,7 +139,13 @@ int main(void)
             printf("parker: %u workers, %u submitters, %" PRIu64 " items, %" PRIu64
                    " parks, %" PRIu64 " wakes\n",
                    workers, submitters, cos_atomic_load(&done, relaxed), parks, wakes);
+            items_total += cos_atomic_load(&done, relaxed);
+            parks_total += parks;
+            wakes_total += wakes;
         }
     }
+    printf("FIGURES stress_parker: workers 1 2 4 8, items %" PRIu64 ", parks %" PRIu64
+           ", wakes %" PRIu64 "\n",
+           items_total, parks_total, wakes_total);
     return 0;
 }

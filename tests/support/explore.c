@@ -4,6 +4,7 @@
 #undef _FORTIFY_SOURCE /* its longjmp refuses to jump to another stack */
 #include "explore.h"
 
+#include <errno.h>
 #include <setjmp.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -394,6 +395,16 @@ static double seconds(void)
     return (double)ts.tv_sec + (double)ts.tv_nsec / 1e9;
 }
 
+/* What a program's explorations add up to, as it ends. */
+static unsigned long explorations, executions_total;
+static unsigned deepest_total;
+
+static void print_figures(void)
+{
+    printf("FIGURES %s: explorations %lu, executions %lu, at most %u steps\n",
+           program_invocation_short_name, explorations, executions_total, deepest_total);
+}
+
 int ex_run(const struct ex_program *program)
 {
     const char *only = getenv("COSCHED_EXPLORE_ONLY");
@@ -410,6 +421,9 @@ int ex_run(const struct ex_program *program)
     for (unsigned i = 0; i < EX_THREADS_MAX; i++) {
         ex.thread[i].primed = false; /* another program's coroutines run another body */
     }
+    if (explorations++ == 0) {
+        (void)atexit(print_figures);
+    }
     double start = seconds();
     do {
         ex.executions++;
@@ -421,6 +435,8 @@ int ex_run(const struct ex_program *program)
     } while (advance());
     printf("%-28s %9lu executions, %u preemptions, %u steps, %.2f s\n", program->name,
            (unsigned long)ex.executions, ex.preemptions_max, ex.deepest, seconds() - start);
+    executions_total += ex.executions;
+    deepest_total = ex.deepest > deepest_total ? ex.deepest : deepest_total;
     (void)fflush(stdout);
     return 0;
 }

@@ -229,7 +229,7 @@ int sim_run_cases(const struct sim_case *cases, int n)
         }
     }
     struct sim_figures *f = &sim_figures;
-    printf("FIGURES sim %s: %" PRIu64 " cases, %" PRIu64 " failed, %" PRIu64 " runs, %" PRIu64
+    printf("FIGURES sim_%s: %" PRIu64 " cases, %" PRIu64 " failed, %" PRIu64 " runs, %" PRIu64
            " choices, %" PRIu64 " switches, %" PRIu64 " steps, %.1f virtual s\n",
            n > 0 ? cases[0].suite : "-", f->cases, f->failed, f->runs, f->choices, f->switches,
            f->steps, (double)f->virtual_ns / 1e9);
