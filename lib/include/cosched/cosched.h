@@ -87,7 +87,7 @@ typedef enum {
 #define COSCHED_NEVER INT64_MAX
 #define COSCHED_NOW   INT64_C(0)       /* try once and never suspend: -ETIMEDOUT if it would */
 COSCHED_API int64_t cosched_now(void); /* any thread */
-/* cosched_now and so much more, or less; saturating, so that a great many is COSCHED_NEVER. Any thread. */
+/* cosched_now and so much more; saturating, so that a great many is COSCHED_NEVER. Any thread. */
 COSCHED_API int64_t cosched_in_ms(int64_t ms);
 COSCHED_API int64_t cosched_in_ns(int64_t ns);
 
@@ -317,7 +317,8 @@ COSCHED_API int cosched_spawn(cosched_task *out, cosched_fn fn, void *arg, const
  * consumes its handle this moment).
  * The youngest child that waits in line on this executor is run as a call, on the caller's stack, if it has the caller's
  * affinity, priority, binding (ONE_EXECUTOR) and innermost scope, no timeout and no stack_size of its own, neither is PINNED
- * or FPENV, and the deadline is COSCHED_NEVER. That is the fast way and nothing else: fn cannot tell. */
+ * or FPENV, and the deadline is COSCHED_NEVER. That is the fast way and nothing else: fn cannot tell. (Mohr, Kranz and Halstead,
+ * "Lazy task creation", IEEE TPDS 1991.) */
 COSCHED_API int cosched_await(cosched_task *task, int64_t *result, int64_t deadline);
 #define COSCHED_ANY_MAX 64
 /* Waits for the first of n tasks (1 … COSCHED_ANY_MAX) to end: its index, its result in *result (may be NULL), and only its
@@ -349,8 +350,8 @@ COSCHED_API cosched_affinity cosched_hop(cosched_affinity to);
 COSCHED_API void cosched_yield(void);
 /* 0 at that time, -ECANCELED before it; COSCHED_NEVER waits for the cancel. */
 COSCHED_API int cosched_sleep_until(int64_t deadline);
-/* `return cosched_tail(fn, arg);` as the last act of a body or a called function: fn(arg) takes its place, on the same stack, with the
- * body's frame gone. Endless chains need one stack. Never suspends. Outside tasks a plain call. */
+/* `return cosched_tail(fn, arg);` as the last act of a body or a called function: fn(arg) takes its place, on the same stack,
+ * with the frame gone. Endless chains need one stack. Never suspends. Outside tasks a plain call. */
 COSCHED_API int64_t cosched_tail(cosched_fn fn, void *arg);
 
 COSCHED_API bool cosched_cancelled(void); /* this task's scope is cancelled; false outside tasks */
@@ -397,7 +398,9 @@ typedef struct {
 
 enum { COSCHED_SHIELD = 1 }; /* cancellation from outside waits; see below */
 
-/* Until scope_end, suspending calls of this task, and tasks it spawns meanwhile, are cancelled at the deadline. With
+/* Scopes form a tree, and a cancellation goes from one to all below it (Smith, "Notes on structured concurrency", 2018).
+ *
+ * Until scope_end, suspending calls of this task, and tasks it spawns meanwhile, are cancelled at the deadline. With
  * COSCHED_SHIELD a cancellation from outside does not enter, until the deadline, which must not be COSCHED_NEVER:
  * clean-up gets a grace limit. Ends in reverse order of begin, on the same task, before its function returns.
  * Never suspends. 0, -ENOMEM (or tasks_max), -EINVAL (flags, a shield without a deadline). */
@@ -457,7 +460,8 @@ typedef enum {
     COSCHED_FIRST_N, /* the first_n-th result that is not negative cancels the rest; join returns how many there
                         * were, first_n at most */
     COSCHED_SUPERVISE /* a child with a negative result is run again, until it succeeds or this happens too often: then
-                        * the rest is cancelled and join returns that result */
+                        * the rest is cancelled and join returns that result (Armstrong, "Making reliable distributed systems
+                        * in the presence of software errors", 2003) */
 } cosched_policy;
 
 #define COSCHED_RESTARTS_MAX 1024 /* of a group with a restart_window_ns */
@@ -496,8 +500,9 @@ COSCHED_API int64_t cosched_group_run(const cosched_group_attr *attr,
 /* --- channels: values from task to task; they block the task, never the thread ---------------------------- */
 
 /* A queue of values of one size between tasks on any executor, bounded by capacity (0 … 2^20). The creator holds one
- * reference. First in, first out; waiting tasks are served in order. Capacity 0 is a rendezvous: a send ends when a
- * receiver has the value. Any thread. 0, -EINVAL (sizes), -ENOMEM. */
+ * reference. First in, first out; waiting tasks are served in order. Capacity 0 is a rendezvous (Hoare,
+ * "Communicating sequential processes", CACM 1978): a send ends when a receiver has the value. Any thread. 0, -EINVAL
+ * (sizes), -ENOMEM. */
 COSCHED_API int cosched_chan_create(cosched_chan **out, size_t value_size, size_t capacity);
 COSCHED_API cosched_chan *cosched_chan_ref(cosched_chan *ch); /* any thread */
 COSCHED_API void cosched_chan_unref(cosched_chan *ch);        /* any thread; NULL is fine */
@@ -551,7 +556,8 @@ typedef struct {
 
 /* Unlocks m, waits for a signal and locks m again, whatever happens: the locking takes its time past the deadline and
  * cannot be cancelled. m is locked by this task, before and after. There are no wakes without a signal; but others may
- * have locked m since, so look at the condition again. */
+ * have locked m since, so look at the condition again. (Lampson and Redell, "Experience with processes and monitors in Mesa",
+ * CACM 1980.) */
 COSCHED_API int cosched_cond_wait(cosched_cond *c, cosched_mutex *m, int64_t deadline);
 COSCHED_API void cosched_cond_signal(cosched_cond *c);    /* wakes the first, if any; any thread */
 COSCHED_API void cosched_cond_broadcast(cosched_cond *c); /* wakes all that wait now; any thread */
@@ -648,7 +654,9 @@ COSCHED_API int cosched_blocking_in(cosched_blocking_class *c, int64_t *result, 
 
 /* --- fairness: who runs when, and for how long somebody waits at most ------------------------------------- */
 
-/* A slice is one uninterrupted run of a task, with all that it calls and awaits inline. An executor goes from one slice to
+/* The workers steal from one another (Blumofe and Leiserson, "Scheduling multithreaded computations by work stealing", JACM 1999).
+ *
+ * A slice is one uninterrupted run of a task, with all that it calls and awaits inline. An executor goes from one slice to
  * the next directly. After 61 slices, or awaits inside one, it looks at all that comes from elsewhere: its inbox, the
  * workers' common queue, due timers and, on MAIN, the loop's I/O (at least every 250 us). If any of these wants it, an await
  * that would have run its child inline lets them go first. A task that neither waits nor awaits is never interrupted.
@@ -667,8 +675,8 @@ COSCHED_API int cosched_blocking_in(cosched_blocking_class *c, int64_t *result, 
  * Outside a task is every thread of yours, MAIN's between two turns of its loop, and whatever runs inside cosched_blocking.
  * From there, on any thread: words and time; cosched_run and the cosched_runtime_ functions as they say (_stop not inside
  * cosched_blocking, which it would wait for); cosched_cancel and cosched_group_cancel; the cosched_token_ functions; channels and
- * select with COSCHED_NOW; the inits of locks and events; cosched_sem_try, signal, broadcast, release, add, done, set; the statistics. Everything
- * else answers -EPERM, false, {0, 0} or nothing, and has done nothing. What ends the process: unlocking what one cannot hold,
+ * select with COSCHED_NOW; the inits of locks and events; cosched_sem_try, signal, broadcast, release, add, done, set; the statistics.
+ * Everything else answers -EPERM, false, {0, 0} or nothing, and has done nothing. What ends the process: unlocking what one cannot hold,
  * cosched_scope_end, cosched_group_join, cosched_event_wait_always, cosched_panic, and closing an I/O object anywhere but in a
  * task or on MAIN.
  *
