@@ -1,5 +1,5 @@
 #!/bin/sh
-# README.md names every test of this folder, and no test that is not there.
+# README.md names every test of this folder, and no test that is not there, of the simulator's neither.
 #
 # usage: table.sh FOLDER
 set -eu
@@ -18,3 +18,13 @@ diff -u "$work/tests" "$work/ours" || {
     echo "table.sh: - is in no row of README.md, + is no test"
     exit 1
 }
+
+# `sim_FILE: scenario`
+grep -oE '`sim_[a-z]+: [a-z0-9_]+`' README.md | tr -d '`:' >"$work/simulated"
+[ -s "$work/simulated" ] || exit 1
+while read -r file name; do
+    grep -qE "(EACH|ONCE|ROUNDS)\(${name}[,)]" "../../sim/$file.c" || {
+        echo "table.sh: $file: $name is no test"
+        exit 1
+    }
+done <"$work/simulated"
