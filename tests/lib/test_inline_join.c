@@ -120,6 +120,7 @@ struct crowd {
     _Atomic uint64_t had; /* by strangers */
     uint64_t lost;        /* by the parent */
     int n;
+    atomic_uint meddlers;
 };
 
 static int64_t short_child(void *arg)
@@ -134,7 +135,7 @@ static int64_t short_child(void *arg)
 static int64_t meddler(void *arg)
 {
     struct crowd *c = arg;
-    uint64_t rng = (uint64_t)(uintptr_t)&rng | 1;
+    uint64_t rng = UINT64_C(0x9E3779B97F4A7C15) * (1 + atomic_fetch_add(&c->meddlers, 1));
     while (!atomic_load(&c->over)) {
         uint64_t h = atomic_load(&c->handle);
         cosched_task t = {(uint32_t)(h >> 32), (uint32_t)h};

@@ -77,7 +77,7 @@ mutant "submit: a thread of its own is not woken" stop:a_task_with_its_own_threa
 mutant "own thread: flag reset after the look" stop:a_task_with_its_own_thread_is_woken sched/blocking.c \
     's/    \(void\)cos_atomic_exchange\(&e->bell, 0, seq_cst\);\n    if \(cos_inbox_empty\(&e->inbox\)\) \{/    if (cos_inbox_empty(&e->inbox)) {\n        (void)cos_atomic_exchange(&e->bell, 0, seq_cst);/'
 mutant "worker: no rescan before it sleeps" tree:trees_on_both_sides_are_counted_exactly sched/worker.c \
-    's/(cos_parker_prepare\(p, id\);\n    uint32_t index = )scan\(e\);/${1}0;/; s/ \|\| steal_in_sight\(e\)\) \{\n        cos_parker_cancel/) {\n        cos_parker_cancel/'
+    's/(cos_parker_prepare\(p, id\);\n        index = )scan\(e\);/${1}0;/; s/bool seen = index != 0 \|\| steal_in_sight\(e\);/bool seen = false;/'
 mutant "worker: sleeps for its own timers only" time:a_busy_worker_delays_no_neighbours_timers sched/worker.c 's/while \(first < watched\)/while (false)/'
 mutant "timer: armed without a word to the watcher" time:who_arms_a_timer_and_computes_on_is_no_delay sched/spawn.c 's/\n        cos_worker_watch\(at, deadline\);//'
 mutant "MAIN: no look at the inbox once it is announced" tree:trees_on_both_sides_are_counted_exactly sched/mainloop.c \

@@ -296,11 +296,40 @@ static void time_is_virtual(void)
     SAY(sim_outcome->virtual_ns > INT64_C(31536000) * 1000000000);
 }
 
-int main(void)
+/* Help is learned by function, and functions are told apart by their addresses. */
+static uint64_t hash_and_place(void)
 {
+    struct sim_case c = {suite, "mixed", 4, mixed};
+    struct sim_plan p = walk(8);
+    SAY(sim_run_child(&c, &p, false));
+    return sim_outcome->hash ^ (uint64_t)(uintptr_t)mixed_task;
+}
+
+static void other_processes_see_the_same(void)
+{
+    char self[256], command[300], text[64] = "";
+    ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
+    SAY(n > 0);
+    self[n > 0 ? n : 0] = '\0';
+    snprintf(command, sizeof command, "'%s' hash", self);
+    for (int i = 0; i < 3; i++) {
+        FILE *other = popen(command, "re");
+        SAY(other != NULL && fgets(text, sizeof text, other) != NULL);
+        SAY(other != NULL && pclose(other) == 0);
+        SAY(strtoull(text, NULL, 16) == hash_and_place());
+    }
+}
+
+int main(int argc, char **argv)
+{
+    if (argc == 2 && strcmp(argv[1], "hash") == 0) {
+        printf("%" PRIx64 "\n", hash_and_place());
+        return problems;
+    }
     setenv("COSCHED_SIM_LIMIT", "300000", 0);
     unsetenv("COSCHED_SIM_NOSHRINK");
     same_seed_same_trace();
+    other_processes_see_the_same();
     written_traces_are_equal_and_name_no_address();
     failures_say_what_they_are();
     a_race_is_found_and_replayed();

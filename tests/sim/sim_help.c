@@ -388,7 +388,7 @@ SCENARIO_ON(some_workers[_i], no_priority_waits_longer_than_the_bound)
         name, n         \
     }
 
-RUN_MAIN("help", ROUNDS(main_helps_and_keeps_its_ticks, SOME),
+RUN_MAIN("helping", ROUNDS(main_helps_and_keeps_its_ticks, SOME),
          ROUNDS(what_is_known_and_brief_runs_on_main_while_workers_are_held, SOME - 1),
          ROUNDS(what_nobody_knows_waits_for_a_worker, SOME - 1),
          ROUNDS(what_says_no_waits_for_a_worker, SOME - 1),
