@@ -59,7 +59,7 @@ mutant() {
         return
     fi
     [[ $scenario != "$scenarios" ]] && local -x COSCHED_TEST=$scenario
-    COSCHED_SIM_FIRST=1 COSCHED_SIM_NOSHRINK=1 COSCHED_SIM_LIMIT=2000000 COSCHED_SIM_SEEDS=$seeds \
+    COSCHED_SIM_FIRST=1 COSCHED_SIM_NOSHRINK=1 COSCHED_SIM_CPU=5 COSCHED_SIM_LIMIT=2000000 COSCHED_SIM_SEEDS=$seeds \
         timeout 600 "$work/mutant.bin" >"$work/log" 2>&1
     local rc=$?
     if [[ $rc -eq 1 ]] && grep -q 'FAILED with seed' "$work/log" && ! grep -q 'NOT REPLAYED' "$work/log"; then
@@ -90,13 +90,13 @@ mutant "event: set by a store" tree:an_event_is_never_missed sched/event.c \
 # --- publication and claims ---
 mutant "switch: published before it is saved" tree:trees_on_both_sides_are_counted_exactly sched/switch.c \
     's/(COS_SWITCHES void cos_leave)/static void nothing(struct cos_exec *e, struct cos_fiber *left) { (void)e; (void)left; }\n\n$1/; s/    f->commit = commit;\n/    commit(e, f);\n    f->commit = nothing;\n/'
-mutant "hop: resumed without winning its wait" cancel:a_call_is_withdrawn_or_made_and_comes_home sched/exec.c \
-    's/if \(cos_wait_claim\((.*?)\) != COS_CLAIM_SUBMIT\) \{\n            return NULL;/if (cos_wait_claim($1) == 99) {\n            return NULL;/'
+mutant "hop: resumed without winning its wait" cancel:a_call_is_withdrawn_or_made_and_comes_home sched/hop.c \
+    's/if \(cos_wait_claim\((.*?)\) != COS_CLAIM_SUBMIT\) \{\n        return NULL;/if (cos_wait_claim($1) == 99) {\n        return NULL;/'
 mutant "wait: commit by a store" cancel:a_call_is_withdrawn_or_made_and_comes_home queue/wait.h \
     's/if \(cos_atomic_cas\(&w->word, &word, cos_wait_word\(seq, COS_WAIT_PARKED, 0\), release, acquire\)\) \{/if (cos_atomic_load(&w->word, acquire) == word) {\n        cos_atomic_store(&w->word, cos_wait_word(seq, COS_WAIT_PARKED, 0), release);/' sched/park.c sched/hop.c
 mutant "wait: every winner submits" tree:trees_on_both_sides_are_counted_exactly queue/wait.h \
     's/return phase == COS_WAIT_PARKING \? COS_CLAIM_COMMIT : COS_CLAIM_SUBMIT;/return COS_CLAIM_SUBMIT;/' sched/park.c sched/join.c sched/exec.c
-mutant "await: claims what has started" tree:trees_on_both_sides_are_counted_exactly sync/await.c 's/if \(COS_LIKELY\(t->fiber == NULL\)\) \{/if (true) {/'
+mutant "await: claims what has started" tree:trees_on_both_sides_are_counted_exactly sync/await.c 's/if \(COS_LIKELY\(cos_task_fiber\(t\) == NULL\)\) \{/if (true) {/'
 mutant "deque: last entry taken without a contest" tree:a_last_entry_is_claimed_or_stolen_by_one queue/deque.c \
     's/if \(!cos_atomic_cas\(&d->top, &t, t \+ 1, relaxed, relaxed\)\) \{\s*v = 0;/(void)cos_atomic_exchange(\&d->top, t + 1, relaxed);\n        {/'
 

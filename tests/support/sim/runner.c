@@ -19,7 +19,7 @@
 #include <sanitizer/lsan_interface.h>
 #endif
 
-#define CPU_SECONDS 20 /* a run without choice points for so long hangs */
+#define CPU_SECONDS 20 /* a run without choice points for so long hangs: COSCHED_SIM_CPU */
 
 #ifndef SIM_SEEDS
 #define SIM_SEEDS 20
@@ -27,6 +27,12 @@
 
 struct sim_figures sim_figures;
 static int output = -1; /* memory file: what the last child wrote */
+
+static uint64_t number(const char *name, uint64_t otherwise)
+{
+    const char *text = getenv(name);
+    return text != NULL ? strtoull(text, NULL, 0) : otherwise;
+}
 
 static void on_crash(int number)
 {
@@ -53,7 +59,8 @@ static void watch_for_crashes(void)
     sigaction(SIGBUS, &action, NULL);
 #endif
     sigaction(SIGXCPU, &action, NULL);
-    struct rlimit cpu = {CPU_SECONDS, CPU_SECONDS + 5}, core = {0, 0};
+    rlim_t seconds = number("COSCHED_SIM_CPU", CPU_SECONDS);
+    struct rlimit cpu = {seconds, seconds + 5}, core = {0, 0};
     setrlimit(RLIMIT_CPU, &cpu);
     setrlimit(RLIMIT_CORE, &core);
 }
@@ -145,12 +152,6 @@ bool sim_run_child(const struct sim_case *c, const struct sim_plan *plan, bool s
 }
 
 /* --- seeds --------------------------------------------------------------------------------------------- */
-
-static uint64_t number(const char *name, uint64_t otherwise)
-{
-    const char *text = getenv(name);
-    return text != NULL ? strtoull(text, NULL, 0) : otherwise;
-}
 
 /* Of five seeds, three walk and two have priorities. */
 struct sim_plan sim_plan_of(uint64_t seed, uint64_t length)
