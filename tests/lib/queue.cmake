@@ -1,4 +1,4 @@
 # Unit tests of queue/ and of the timing wheel.
-foreach(noun deque injector inbox parker wait wheel)
+foreach(noun deque injector inbox parker preempted wait wheel)
     cosched_lib_test(test_${noun})
 endforeach()
