@@ -42,6 +42,17 @@ mutant - "lock: released without a look for sleepers" plain lib/test_lock $ARCH/
 mutant - "lock: taken without acquire" tsan lib/test_lock $ARCH/lock.h 's/COS_LOCK_HELD, acquire, relaxed/COS_LOCK_HELD, relaxed, relaxed/'
 mutant - "lock: released without release" tsan lib/test_lock $ARCH/lock.h 's/COS_LOCK_FREE, release\)/COS_LOCK_FREE, relaxed)/'
 
+# --- the queues, preempted at every place; their orders are for tests/explore -----------------------------------------
+
+mutant ci "deque: last entry taken by a store" plain lib/test_preempted:deque_owner_loses_the_last_entry_that_it_saw lib/src/queue/deque.c \
+    's/if \(!cos_atomic_cas\(&d->top, &t, t \+ 1, relaxed, relaxed\)\) \{\s*v = 0;/cos_atomic_store(&d->top, t + 1, relaxed);\n        {/'
+mutant - "deque: top taken by a store" plain lib/test_preempted:deque_between_owner_and_thief lib/src/queue/deque.c \
+    's/if \(cos_atomic_cas\(&d->top, &t, t \+ 1, relaxed, relaxed\)\) \{/cos_atomic_store(&d->top, t + 1, relaxed);\n        {/'
+mutant - "injector: rest of a refill dropped" plain lib/test_preempted:injector_between_consumers lib/src/queue/injector.c \
+    's/\n    list_untake\(q, batch \+ moved, moving - moved\);//'
+mutant - "parker: the turn is not given back" plain lib/test_preempted:parker_between_wakers_sleepers_and_searchers lib/src/queue/parker.c \
+    's/(woken worker owns the count now \*\/\n        \}\n)        \(void\)cos_atomic_sub[^\n]*\n/$1/'
+
 # --- the life of a control block -----------------------------------------------------------------------------------
 
 mutant ci "task: a reused block keeps its generation" plain lib/test_task:a_freed_block_comes_back_with_another_generation $SCHED/task.c \
@@ -52,15 +63,15 @@ mutant ci "join: who comes second takes the place of the first" plain lib/test_j
     's/(if \(who != COS_JOIN_NONE \|\| !may_join\(f, t\)\) \{\s+return )-EBUSY/$1 0/'
 mutant - "join: a copy of a used handle is good again" plain lib/test_join:awaited_twice_is_stale_and_so_is_every_copy@0 $SCHED/join.c \
     's/cos_join\(generation \+ 1, COS_JOIN_NONE\)/cos_join(generation, COS_JOIN_DONE)/'
-mutant ci "await: claims an entry that was the right to resume" plain lib/test_scope@1 $SYNC/await.c 's/COS_LIKELY\(t->fiber == NULL\)/1/'
+mutant ci "await: claims an entry that was the right to resume" plain lib/test_scope@1 $SYNC/await.c 's/COS_LIKELY\(cos_task_fiber\(t\) == NULL\)/1/'
 mutant - "join: result published without release" tsan stress/stress_await $SCHED/finish.c \
     's/&t->join, &j, end, acq_rel, relaxed/\&t->join, \&j, end, relaxed, relaxed/'
 mutant - "detach: twice counts two roots" plain lib/test_join:detached_then_awaited_is_stale@0 $SCHED/spawn.c \
     's/(            return;\n        \}\n)(        cos_roots_remove\(e->rt\);\n)/        }\n        cos_roots_add(e->rt);\n$2/; s/(cos_roots_add\(e->rt\);\n        cos_kids_remove)/cos_roots_add(e->rt);\n        $1/'
 mutant ci "task: cancelled before its start it does not run" plain lib/test_spawn:cancelled_before_its_start_it_still_runs_and_its_first_wait_says_so@0 $SCHED/finish.c \
     's/\(t->flags & COSCHED_SKIP_IF_CANCELED\) != 0 &&\s+//'
-mutant ci "task: its children are not joined when it returns" plain lib/test_join:children_never_awaited_are_cancelled_and_joined_when_the_parent_returns@0 $SCHED/finish.c \
-    's/    if \(t->kids != 0\) \{\n        cos_kids_close\(f, t\);\n    \}\n(    e = cos_exec)/$1/'
+mutant ci "task: its children are not joined when it returns" plain lib/test_join:children_never_awaited_are_cancelled_and_joined_when_the_parent_returns@0 $SCHED/keep.h \
+    's/    if \(COS_UNLIKELY\(t->kids != 0\)\) \{\n        cos_kids_close\(f, t\);\n    \}\n//'
 
 # --- hops ---------------------------------------------------------------------------------------------------------------
 
@@ -106,14 +117,14 @@ mutant - "worker: woken for nothing it goes on as if it had not searched" asan l
 mutant - "submit: a sleeper is woken only for the first entry" plain lib/test_worker:work_made_on_a_worker_is_stolen_by_the_others $SCHED/exec.c \
     's/(        cos_injector_push\(&rt->injector, t->index\);\n    \}\n)    cos_parker_notify\(&rt->parker\);/$1    if (!keep) {\n        cos_parker_notify(\&rt->parker);\n    }/'
 mutant - "submit: MAIN is not rung" plain lib/test_hop:hop_goes_there_and_says_where_it_was@1 $SCHED/exec.c 's/cos_mainloop_ring\(to->rt\);/;/'
-mutant - "budget: never refilled" plain lib/test_timers:tasks_that_yield_do_not_keep_the_loop_from_its_timers@0 $SCHED/mainloop.c 's/        e->budget = COS_EXEC_BUDGET;\n//'
+mutant - "budget: never refilled" plain lib/test_timers:tasks_that_yield_do_not_keep_the_loop_from_its_timers@0 $SCHED/mainloop.c 's/        e->budget = e->allowance;\n//'
 mutant - "budget: never spent" plain lib/test_timers:tasks_that_yield_do_not_keep_the_loop_from_its_timers@1 $SCHED/exec.c 's/        e->budget--;\n        struct cos_fiber \*f/        struct cos_fiber *f/'
 mutant - "worker: what MAIN made waits behind what yields here" plain lib/test_call:a_yielding_task_does_not_starve_those_that_come_later@1 $SCHED/worker.c \
-    's/(uint32_t index = )cos_injector_pop\(&e->rt->injector\);\n    if \(index == 0\) \{\n        index = cos_deque_take_top_owner\(&e->deque\);/$1cos_deque_take_top_owner(\&e->deque);\n    if (index == 0) {\n        index = cos_injector_pop(\&e->rt->injector);/'
+    's/(index : )cos_injector_pop\(&e->rt->injector\);\n    if \(index == 0\) \{\n        index = cos_exec_take\(e\);/$1cos_exec_take(e);\n    if (index == 0) {\n        index = cos_injector_pop(\&e->rt->injector);/'
 mutant - "worker: two consumers of one deque" plain lib/test_worker:a_fork_join_tree_adds_up_with_thieves_about $SCHED/worker.c \
     's/cos_deque_steal_batch\(&victim->deque, &e->deque, STEAL_BATCH\)/cos_deque_take_bottom_owner(\&victim->deque)/'
 mutant - "post: detached after it was handed over" plain lib/test_runtime:a_storm_of_posts_and_calls_from_eight_threads@3 $SCHED/spawn.c \
-    's/    start_detached\(t\);\n(    t->group = group;.*?    cos_submit\(e, t\);\n)/$1    start_detached(t);\n/s' 
+    's/    cos_task_make_detached\(t\);\n(    t->group = group;.*?    cos_submit\(e, t\);\n)/$1    cos_task_make_detached(t);\n/s'
 mutant ci "blocking: the result is written after its task was told" tsan lib/test_blocking $SCHED/crew.c \
     's/r->result = r->fn\(r->arg\);/int64_t result = r->fn(r->arg);/; s/(            cosched_event_set\(&r->done\);)[^\n]*\n/$1\n            r->result = result;\n/'
 
@@ -121,7 +132,7 @@ mutant ci "blocking: the result is written after its task was told" tsan lib/tes
 
 mutant - "channel: close does not wake senders" plain lib/test_channel:close_wakes_everybody_and_what_is_inside_can_be_drained@0 $SYNC/channel.c 's/    cos_line_flush\(&ch->senders\);\n//'
 mutant ci "line: who was served does not wait for the server to be done" asan stress/stress_channel $SYNC/line.h \
-    's/(cos_line_park\(.*?)    cos_lock_acquire\(lock\); [^\n]*\n/$1    if (cause != COS_WOKEN) {\n        cos_lock_acquire(lock);\n    }\n/s' 
+    's/(cos_line_park\(.*?)    cos_lock_acquire\(lock\); [^\n]*\n/$1    if (cause != COS_WOKEN) {\n        cos_lock_acquire(lock);\n    }\n/s'
 mutant ci "line: who gave up stays in line" asan lib/test_channel:deadlines_end_the_waiting_and_leave_no_trace@0 $SYNC/line.h \
     's/(waits out who[^\n]*\n)    cos_list_remove\(&cell->link\);/$1/'
 mutant - "line: a cell whose wait another line has won is served all the same" plain lib/test_select $SYNC/line.h \

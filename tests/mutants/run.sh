@@ -151,18 +151,18 @@ lint_killed()
 affected()
 {
     local flavour=$1 dep source flags
-    for dep in "$work/$flavour"/lib/*.d "$work/$flavour/test/${2##*/}"/*.d; do
-        [ -e "$dep" ] || continue
-        grep -qF "pristine/$3 " <(tr "\n" " " <"$dep") || continue
-        IFS='|' read -r source flags <"${dep%.d}.made"
-        dep=${dep##*/}
-        compile_command "$flavour" "$work/mutant" "$source" "$work/mutant/obj/${dep%.d}.o" "$flags"
-    done
+    grep -lE "pristine/${3//./\\.}( |\$)" "$work/$flavour"/lib/*.d "$work/$flavour/test/${2##*/}"/*.d 2>/dev/null |
+        while read -r dep; do
+            IFS='|' read -r source flags <"${dep%.d}.made"
+            dep=${dep##*/}
+            compile_command "$flavour" "$work/mutant" "$source" "$work/mutant/obj/${dep%.d}.o" "$flags"
+        done
 }
 
 killed=0
 total=0
 bad=0
+edited='' # the file of the mutant's tree that is not pristine
 
 verdict()
 {
@@ -190,9 +190,11 @@ mutant()
     [[ $name =~ $only ]] || return
     [ "$depth" != share ] || [ "$ci" = ci ] || return
     total=$((total + 1))
-    rm -rf "$work/mutant"
+    rm -rf "$work/mutant/obj"
     mkdir -p "$work/mutant/obj"
-    cp -r "$pristine/lib" "$pristine/tests" "$work/mutant/"
+    [ -d "$work/mutant/lib" ] || cp -r "$pristine/lib" "$pristine/tests" "$work/mutant/"
+    [ -z "$edited" ] || cp "$pristine/$edited" "$work/mutant/$edited"
+    edited=$file
     perl -0pi -e "$edit" "$work/mutant/$file"
     if cmp -s "$work/mutant/$file" "$pristine/$file"; then
         verdict "NO EDIT" "$name: $file has changed; mend the mutant"
