@@ -75,6 +75,7 @@ static int64_t wait_event(void *arg)
 
 SCENARIO(a_second_waiter_is_refused)
 {
+    waiting = 0;
     cosched_event e;
     cosched_event_init(&e);
     cosched_task t =
@@ -120,6 +121,7 @@ static int64_t cancelled_then_set(void *arg)
 
 SCENARIO(a_cancelled_waiter_waits_again_for_the_answer_to_come)
 {
+    waiting = 0;
     cosched_event e;
     cosched_event_init(&e);
     cosched_task t = run_spawn(cancelled_then_set, &e, COSCHED_WORKER);
