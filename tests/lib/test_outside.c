@@ -399,7 +399,7 @@ static void deaths(struct world *w)
         {unlock_mutex, "a mutex is unlocked by the task that holds it"},
         {unlock_reader, "a reader unlocks what it has locked"},
         {unlock_writer, "a writer unlocks what it has locked"},
-        {wait_always, "cosched_event_wait_always"},
+        {wait_always, "event_wait_always"},
         {panic, "a panic outside, with 7"},
         {close_signals, "signals are closed by tasks that can reach MAIN, or on MAIN"},
         {close_process, "processes are closed by tasks"},
