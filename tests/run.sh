@@ -14,8 +14,11 @@ usage()
 usage: sh tests/run.sh [--ci | --full] [--no-setup] [-- CTEST-OPTION…]
 
   (nothing)   debug and release builds, unit tests in both, everything else in release
-  --ci        what a push must pass: also format, lints, gcc and clang with -Werror, sanitizers
-  --full      all there is: also nightly tests, valgrind, coverage, other machines under qemu, timing
+  --ci        what a push must pass: also format, lints, gcc and clang with -Werror, sanitizers;
+              of each suite (ctest -L conformance, sim, explore, mutants, torture, stress) a share
+  --full      all there is: also the nightly part of each suite, valgrind, coverage, timing; aarch64 with
+              all of the library under qemu-user, riscv64 and musl with the floors below libuv (switch,
+              stacks, queues), of which there are no packages; and every figure in one table
   --no-setup  do not look for missing packages
 
 Options behind "--" go to the last ctest, for example: sh tests/run.sh -- -R deque
@@ -47,6 +50,12 @@ rm -f "$stages"/*
 : >"$stages/began" # figures.sh: which logs are of this run
 failed=
 
+# What the processes that have ended so far took: on a machine that others use, too, it says more than the clock.
+cpu_seconds()
+{
+    awk -v hz="$(getconf CLK_TCK)" '{ sub(/.*[)] /, ""); print int(($14 + $15) / hz) }' "/proc/$$/stat"
+}
+
 # stage NAME COMMAND…: runs it with its output in a log and remembers how it ended.
 stage()
 {
@@ -54,17 +63,19 @@ stage()
     shift
     printf '  %-10s ' "$name"
     began=$(date +%s)
+    used=$(cpu_seconds)
     "$@" >"$stages/$name.log" 2>&1 </dev/null
     status=$?
     echo "$status" >"$stages/$name.status"
     took=$(($(date +%s) - began))
+    used=$(($(cpu_seconds) - used))
     # A passing ctest says in one line how much it did.
     count=$(sed -n 's/^.*tests passed.* out of \([0-9]*\)$/\1 tests/p' "$stages/$name.log" | tail -n 1)
     if [ "$status" -eq 0 ]; then
-        printf 'ok     %5d s  %s\n' "$took" "$count"
+        printf 'ok     %5d s %5d s of CPU  %s\n' "$took" "$used" "$count"
         return 0
     fi
-    printf 'FAILED %5d s  %s\n' "$took" "$stages/$name.log"
+    printf 'FAILED %5d s %5d s of CPU  %s\n' "$took" "$used" "$stages/$name.log"
     excerpt "$name"
     failed="$failed $name"
     return 1
@@ -208,6 +219,9 @@ if [ "$depth" = full ]; then
     stage coverage sh tests/support/coverage.sh "$build/coverage"
     stage leaks check_leaks
     stage aarch64 build_and_test aarch64
+    # Also tests of the main build, which leaves out what it finds no compiler for; here it must be there.
+    stage riscv64 sh tests/support/machine.sh riscv64 "$build/machine-riscv64"
+    stage musl sh tests/support/machine.sh musl "$build/machine-musl"
     stage timing show_timing
 fi
 

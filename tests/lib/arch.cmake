@@ -28,7 +28,7 @@ endif()
 foreach(machine aarch64 riscv64 musl)
     add_test(NAME arch_${machine} COMMAND sh ${PROJECT_SOURCE_DIR}/tests/support/machine.sh ${machine}
              ${CMAKE_CURRENT_BINARY_DIR}/${machine})
-    set_tests_properties(arch_${machine} PROPERTIES LABELS "unit;cross" TIMEOUT 300 SKIP_RETURN_CODE 77)
+    set_tests_properties(arch_${machine} PROPERTIES LABELS cross TIMEOUT 300 SKIP_RETURN_CODE 77)
 endforeach()
 if(NOT COSCHED_SANITIZE)
     set(tls_lint ${PROJECT_SOURCE_DIR}/tests/lint/tls_in_switch.sh)

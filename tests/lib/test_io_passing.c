@@ -3,6 +3,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 
+#include "emulated.h"
 #include "test_io.h"
 
 static int64_t receive(void *arg)
@@ -93,8 +94,11 @@ IO_TEST(what_is_not_one_descriptor)
     unsigned before = io_descriptors();
     ck_assert_int_eq(cosched_write(ends[0], "x", 1, IO_SOON), 1);
     ck_assert_int_eq(cosched_recv_fd(ends[1], IO_SOON), -EBADMSG);
-    send_two(cosched_stream_fileno(ends[0]));
-    ck_assert_int_eq(cosched_recv_fd(ends[1], IO_SOON), -EBADMSG);
+    if (!emulator_lacks("what_is_not_one_descriptor, two of them",
+                        "does not say that a message was cut")) {
+        send_two(cosched_stream_fileno(ends[0]));
+        ck_assert_int_eq(cosched_recv_fd(ends[1], IO_SOON), -EBADMSG);
+    }
     ck_assert_int_eq(cosched_send_fd(ends[0], 0, IO_SOON), 0); /* read as a byte: it is dropped */
     ck_assert_int_eq(cosched_read(ends[1], buffer, sizeof buffer, IO_SOON), 1);
     ck_assert_uint_eq(io_descriptors(), before);
