@@ -2,6 +2,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "emulated.h"
 #include "run.h"
 
 static int64_t call_deep(void *arg)
@@ -27,7 +28,7 @@ static int64_t await_deep(void *arg)
     return rc < 0 ? rc : below < 0 ? below : below + 1;
 }
 
-enum { DEPTH = RUN_SIZE(1000000, 100000, 10000) };
+enum { DEPTH = RUN_SIZE(COSCHED_EMULATED ? 100000 : 1000000, 100000, 10000) };
 
 static void deep(cosched_fn fn)
 {

@@ -87,6 +87,11 @@ static inline int64_t run_config(const cosched_config *config, cosched_fn fn, vo
     return result;
 }
 
+/* Before run.h: a file that says which thread a WORKER task is on has COSCHED_HELP_OFF, or MAIN may start one. */
+#ifndef RUN_HELP
+#define RUN_HELP COSCHED_HELP_IDLE
+#endif
+
 static inline void run_on(int workers, cosched_fn fn)
 {
     cosched_config config = {.struct_size = sizeof config, .workers = workers, .main_help = RUN_HELP};
