@@ -348,6 +348,7 @@ SCENARIO(a_yielding_task_does_not_starve_those_that_come_later)
         greedy[i] = run_spawn(yields_until_seen, &worker_turns, COSCHED_WORKER);
     }
     cosched_task late = run_spawn(bump, &worker_turns, COSCHED_WORKER);
+    UNTIL(atomic_load(&worker_turns) > 0); /* not idle: MAIN does not help it out */
     EXPECT_EQ(cosched_await(&late, NULL, cosched_in_ms(60000)), 0);
     for (int i = 0; i < 10; i++) {
         EXPECT_EQ(run_join(greedy[i]), 0);
