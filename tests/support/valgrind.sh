@@ -12,7 +12,7 @@ cpus=$(nproc 2>/dev/null || echo 2)
 # Not here: what maps more than memcheck can hold (test_stack, test_depth: millions of stacks), what kills itself on purpose
 # (test_overflow), what contends for a word (memcheck runs one thread at a time), and what finds its faults by doing things
 # a million times, which stress and the sanitizers do faster. And
-# test_io_child: Valgrind 3.19 does not know pidfd_open; nor test_io_pipe, which lowers a limit that Valgrind lives by.
+# test_io_child: Valgrind 3.19 does not know pidfd_open; test_io_pipe: it lowers a limit that Valgrind lives by.
 tests="test_base test_context test_cpus test_current test_deque test_runtime test_spawn test_event test_barrier test_cond
     test_scope test_group test_select test_io_stream test_io_poll test_io_signals test_io_file test_io_resolve
     test_io_passing test_io_names test_defer test_locals"
