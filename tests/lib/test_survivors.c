@@ -5,6 +5,7 @@
 
 #include "base/text.h"
 #include "run.h"
+#include "sched/exec.h"
 #include "sched/look.h"
 #include "sched/survivors.h"
 
@@ -54,6 +55,7 @@ static int64_t awaits_inline(void *arg)
     EXPECT_EQ(arg != NULL ? cosched_spawn(&t, awaits_inline, NULL, &attr)
                           : cosched_spawn(&t, is_inline, &never, &attr),
               0);
+    cos_exec_current()->budget = COS_EXEC_BUDGET; /* a spent one would let others in first */
     return cosched_await(&t, NULL, COSCHED_NEVER);
 }
 
