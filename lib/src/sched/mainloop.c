@@ -201,13 +201,23 @@ static int open_handles(struct cosched_runtime *rt, uv_loop_t *loop)
     return 0;
 }
 
+int cos_mainloop_make_bell(struct cosched_runtime *rt)
+{
+    rt->loop.wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    return rt->loop.wake_fd < 0 ? -errno : 0;
+}
+
+void cos_mainloop_drop_bell(struct cosched_runtime *rt)
+{
+    if (rt->loop.wake_fd >= 0) {
+        close(rt->loop.wake_fd);
+        rt->loop.wake_fd = -1;
+    }
+}
+
 int cos_mainloop_init(struct cosched_runtime *rt, struct uv_loop_s *loop_or_null)
 {
     struct cos_mainloop *m = &rt->loop;
-    m->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (m->wake_fd < 0) {
-        return -errno;
-    }
     m->uv = cos_alloc(sizeof *m->uv);
     int rc = m->uv == NULL ? -ENOMEM : 0;
     if (rc == 0 && loop_or_null == NULL) {
@@ -215,7 +225,6 @@ int cos_mainloop_init(struct cosched_runtime *rt, struct uv_loop_s *loop_or_null
     }
     if (rc < 0) {
         cos_free(m->uv);
-        close(m->wake_fd);
         return rc;
     }
     m->loop = loop_or_null != NULL ? loop_or_null : &m->uv->own;
@@ -269,7 +278,6 @@ void cos_mainloop_fini(struct cosched_runtime *rt)
         COS_ASSERT(rc == 0 && "an I/O object was left open");
     }
     cos_poll_set_fini(m->polled);
-    close(m->wake_fd);
     cos_free(m->uv);
     m->uv = NULL;
 }

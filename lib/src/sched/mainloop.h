@@ -21,6 +21,9 @@ struct cos_mainloop {
     int wake_fd;                 /* eventfd; any thread writes */
 };
 
+/* What rings MAIN, before any thread that may. 0 or a negative errno; drop it last (-1: there is none). */
+int cos_mainloop_make_bell(struct cosched_runtime *rt);
+void cos_mainloop_drop_bell(struct cosched_runtime *rt);
 int cos_mainloop_init(struct cosched_runtime *rt, struct uv_loop_s *loop_or_null);
 /* Starts closing the handles; done(data) from the loop when they are closed (NULL: none). */
 void cos_mainloop_close(struct cosched_runtime *rt, void (*done)(void *data), void *data);

@@ -191,6 +191,7 @@ static int init_parts(struct cosched_runtime *rt, const cosched_config *c)
 static void free_runtime(struct cosched_runtime *rt)
 {
     free_execs(rt);
+    cos_mainloop_drop_bell(rt);
     cos_injector_fini(&rt->injector);
     cos_marks_destroy(rt->marks);
     cos_lines_fini(&rt->lines[COS_EXEC_MAIN]);
@@ -223,14 +224,19 @@ int cosched_runtime_create(cosched_runtime **out, const cosched_config *config,
     rc = rc == 0 ? cos_reasons_reserve(cos_tasks_capacity()) : rc;
     if (rc == 0) {
         rt = cos_alloc_aligned(_Alignof(struct cosched_runtime), sizeof *rt);
-        rc = rt == NULL ? -ENOMEM : init_parts(rt, &c);
+        rc = -ENOMEM;
+    }
+    if (rt != NULL) {
+        rt->loop.wake_fd = -1;
+        rc = init_parts(rt, &c);
+        rc = rc < 0 ? rc
+                    : cos_mainloop_make_bell(rt); /* workers may ring as soon as there are any */
     }
     if (rc == 0) {
         rt->host_loop = loop_or_null != NULL;
         cos_atomic_store(&the_runtime, rt, release);
         rc = start_workers(rt);
-        /* The last that may fail, because handles on a host's loop cannot be taken back at once. No worker has a
-         * reason to ring before. */
+        /* The last that may fail, because handles on a host's loop cannot be taken back at once. */
         rc = rc < 0 ? rc : cos_mainloop_init(rt, loop_or_null);
         if (rc < 0) {
             join_workers(rt);
