@@ -36,6 +36,7 @@ struct entity {
     struct world *world;
     uint64_t seed;
     int64_t goal, path, place;
+    int64_t told; /* by whoever met it; MAIN's alone, as others write it */
     int ticks;
     bool meets_others; /* six in ten do */
 };
@@ -72,7 +73,7 @@ static void calibrate(void)
 static int64_t look(void *arg)
 {
     struct entity *e = arg;
-    e->goal = (int64_t)(e->seed % 1000);
+    e->goal = (int64_t)((e->seed + (uint64_t)e->told) % 1000);
     return 0;
 }
 
@@ -109,7 +110,7 @@ static int64_t meet(void *arg)
 {
     struct entity *e = arg;
     struct entity *other = &e->world->entity[e->seed % (unsigned)e->world->load.entities];
-    other->goal = e->goal; /* no lock: both belong to MAIN, and so does this step */
+    other->told = e->goal; /* no lock: it belongs to MAIN, and so does this step */
     return 0;
 }
 
