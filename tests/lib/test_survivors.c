@@ -90,8 +90,7 @@ static int64_t leaves_a_child(void *arg)
 static int64_t locks(void *arg)
 {
     (void)arg;
-    int rc = cosched_mutex_lock(&mutex, COSCHED_NEVER);
-    return rc;
+    return cosched_mutex_lock(&mutex, COSCHED_NEVER);
 }
 
 static int64_t waits_cond(void *arg)
