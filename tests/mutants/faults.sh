@@ -68,7 +68,7 @@ mutant - "join: result published without release" tsan stress/stress_await $SCHE
     's/&t->join, &j, end, acq_rel, relaxed/\&t->join, \&j, end, relaxed, relaxed/'
 mutant - "detach: twice counts two roots" plain lib/test_join:detached_then_awaited_is_stale@0 $SCHED/spawn.c \
     's/(            return;\n        \}\n)(        cos_roots_remove\(e->rt\);\n)/        }\n        cos_roots_add(e->rt);\n$2/; s/(cos_roots_add\(e->rt\);\n        cos_kids_remove)/cos_roots_add(e->rt);\n        $1/'
-mutant ci "task: cancelled before its start it does not run" plain lib/test_spawn:cancelled_before_its_start_it_still_runs_and_its_first_wait_says_so@0 $SCHED/finish.c \
+mutant ci "task: cancelled before its start it does not run" plain lib/test_spawn:cancelled_before_its_start_it_still_runs_and_its_first_wait_says_so@0 $SCHED/finish.h \
     's/\(t->flags & COSCHED_SKIP_IF_CANCELED\) != 0 &&\s+//'
 mutant ci "task: its children are not joined when it returns" plain lib/test_join:children_never_awaited_are_cancelled_and_joined_when_the_parent_returns@0 $SCHED/keep.h \
     's/    if \(COS_UNLIKELY\(t->kids != 0\)\) \{\n        cos_kids_close\(f, t\);\n    \}\n//'

@@ -241,8 +241,7 @@ static __attribute__((noinline)) void release_held(struct cos_exec *e)
 
 #define CHOSEN (UINT32_C(1) << 31) /* in `next`, above every index: its turn has come already */
 
-/* The task whose turn it is on this executor; 0: none. */
-static uint32_t take_local(struct cos_exec *e)
+uint32_t cos_exec_take(struct cos_exec *e)
 {
     uint32_t next = e->next;
     uint32_t first = 0;
@@ -257,11 +256,6 @@ static uint32_t take_local(struct cos_exec *e)
         cos_submit(e, cos_task_at(next));
     }
     return first != 0 ? first : cos_deque_take_top_owner(&e->deque);
-}
-
-uint32_t cos_exec_take(struct cos_exec *e)
-{
-    return take_local(e);
 }
 
 /* t starts now, as the base of a fiber. */
@@ -312,7 +306,7 @@ struct cos_fiber *cos_exec_pick(struct cos_exec *e)
         release_held(e);
     }
     while (e->budget > 0) {
-        uint32_t index = take_local(e);
+        uint32_t index = cos_exec_take(e);
         if (index == 0) {
             break;
         }
@@ -333,7 +327,7 @@ bool cos_exec_next_on(struct cos_exec *e, struct cos_fiber *f)
     if (e->budget == 0 || e->next != 0 || f->home != NULL || e->rt->marks != NULL) {
         return false;
     }
-    uint32_t index = take_local(e);
+    uint32_t index = cos_exec_take(e);
     if (index == 0) {
         return false;
     }

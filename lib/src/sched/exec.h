@@ -97,7 +97,7 @@ void cos_exec_turn_took(struct cos_exec *e, int64_t ns, int64_t turn_ns);
 
 /* Runs t and what follows it directly, until the budget is spent or nothing is ready. From the loop. */
 void cos_exec_run(struct cos_exec *e, uint32_t index);
-/* The next in line on e, by priority and age; 0: none, or none but low priority. For the loops. */
+/* The next in line on e, by priority and age; 0: none, or none but low priority. */
 uint32_t cos_exec_take(struct cos_exec *e);
 /* The budget is spent in the middle of a slice: lets the loop have its turn, if anything wants it. May suspend the running
  * task: e is dead to the caller afterwards. Leaves a budget of 1 at least. */

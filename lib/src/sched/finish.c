@@ -113,12 +113,6 @@ void cos_kids_close(struct cos_fiber *f, struct cos_task *self)
 
 static void publish_end(struct cos_exec *e, struct cos_task *t, int64_t result);
 
-static bool skips(const struct cos_fiber *f, struct cos_task *t)
-{
-    return (t->flags & COSCHED_SKIP_IF_CANCELED) != 0 &&
-           cos_scope_canceled(&t->scope, &f->base->scope);
-}
-
 static int64_t run_body(struct cos_fiber *f, struct cos_task *t, void *arg)
 {
     int error;
@@ -182,7 +176,7 @@ void cos_task_run(struct cos_exec *e, struct cos_fiber *f, struct cos_task *t)
     }
     t->timer = (struct cos_timer){.armed = false};
     int64_t result;
-    if (skips(f, t)) {
+    if (cos_task_skips(f, t)) {
         result = -ECANCELED;
     } else if ((t->flags & (COS_TASK_TIMEOUT | COSCHED_FPENV)) != 0) {
         result = run_with_settings(f, t, arg, timeout_ns);

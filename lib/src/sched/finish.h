@@ -5,6 +5,14 @@
 
 /* Runs t's body on the running fiber, closes what it left open, and publishes its end. */
 void cos_task_run(struct cos_exec *e, struct cos_fiber *f, struct cos_task *t);
+
+/* Cancelled before its start, and not to run then. */
+static inline bool cos_task_skips(const struct cos_fiber *f, struct cos_task *t)
+{
+    return (t->flags & COSCHED_SKIP_IF_CANCELED) != 0 &&
+           cos_scope_canceled(&t->scope, &f->base->scope);
+}
+
 /* The end of one that ran inline, when a stranger had asked for its handle before. 0: consumed; -EBUSY: another task has come
  * to await it and gets the result; -ESTALE: one has detached it. */
 int cos_task_end_wanted(struct cos_exec *e, struct cos_task *self, struct cos_task *t,

@@ -37,12 +37,6 @@ static bool may_run_inline(const struct cos_fiber *f, const struct cos_task *t, 
            !f->pinned && !f->own_fpenv;
 }
 
-static COS_COLD bool skips(struct cos_fiber *f, struct cos_task *t)
-{
-    return (t->flags & COSCHED_SKIP_IF_CANCELED) != 0 &&
-           cos_scope_canceled(&t->scope, &f->base->scope);
-}
-
 /* alone: no stranger had asked for the handle when it began, and none can change the join word since (cos_join_stranger). */
 static inline int end_inline(struct cos_task *self, struct cos_task *t, uint32_t generation,
                              int64_t value, bool alone)
@@ -97,7 +91,7 @@ static inline int run_inline(struct cos_fiber *f, struct cos_task *t, uint32_t g
         arg = memcpy(copy, t->arg_copy, sizeof copy);
     }
     int error = 0;
-    int64_t value = COS_UNLIKELY(t->flags != 0) && skips(f, t)
+    int64_t value = COS_UNLIKELY(cos_task_skips(f, t))
                         ? -ECANCELED
                         : cos_fiber_run(f, t, t->fn, arg, false, &error);
     if (COS_UNLIKELY(error < 0)) {
