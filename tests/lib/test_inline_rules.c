@@ -397,6 +397,22 @@ SCENARIO(inline_awaits_let_due_timers_in)
     }
 }
 
+static int64_t leave_one_behind(void *arg)
+{
+    cosched_task t;
+    EXPECT_EQ(cosched_spawn(&t, serve, NULL, NULL), 0);
+    cosched_detach(&t);
+    return await_until_served(arg);
+}
+
+SCENARIO(inline_awaits_let_their_own_line_in)
+{
+    for (cosched_affinity at = COSCHED_MAIN; at <= COSCHED_WORKER; at++) {
+        budget_reset();
+        EXPECT_EQ(run_join(run_spawn(leave_one_behind, NULL, at)), 0);
+    }
+}
+
 static int64_t await_until_expired(void *arg)
 {
     (void)arg;
@@ -462,6 +478,6 @@ RUN_MAIN("inline_rules", EACH(each_rule_holds_on_main),
          EACH(in_always_own_mode_nothing_is), EACH(a_cancelled_waiter_runs_nothing),
          ONCE(both_modes_at_once_are_refused), EACH(results_are_the_same_in_every_mode),
          EACH(inline_awaits_let_mains_inbox_in), EACH(inline_awaits_let_due_timers_in),
-         EACH(inline_awaits_end_at_the_tasks_own_timeout),
+         EACH(inline_awaits_let_their_own_line_in), EACH(inline_awaits_end_at_the_tasks_own_timeout),
          ONCE(inline_awaits_let_the_common_queue_in),
          ONCE(a_spent_budget_yields_to_nobody_if_nobody_waits))

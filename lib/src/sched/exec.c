@@ -13,6 +13,8 @@
 #include "sched/runtime.h"
 #include "sched/spawn.h"
 
+#define LONGEST_TURN_MS 100
+
 int cos_exec_init(struct cos_exec *e, struct cosched_runtime *rt, enum cos_exec_kind kind,
                   uint32_t id)
 {
@@ -377,6 +379,17 @@ static void commit_turn(struct cos_exec *e, struct cos_fiber *left)
     cos_resubmit(e, left->base);
 }
 
+/* A tree of children that are only made and awaited takes its own from the deque's bottom; what lies below them waits for a
+ * thief, and a lone worker has none. Each turn that ends for their sake may begin another branch of the tree: turns that grow
+ * with the line keep the branches begun to the square root of the time. */
+static bool line_waits_long(const struct cos_exec *e, int64_t now)
+{
+    int64_t waiting =
+        cos_deque_size(&e->deque) - 1; /* the child about to be awaited is one of them */
+    int64_t turn_ms = waiting < LONGEST_TURN_MS ? waiting : LONGEST_TURN_MS;
+    return waiting > 0 && now - e->awake_since >= turn_ms * COS_NS_PER_MS;
+}
+
 /* Does anybody want this executor that the running task would keep waiting? Whoever comes from outside gets in line here at
  * once, before the running task does. */
 static bool turn_is_wanted(struct cos_exec *e)
@@ -391,7 +404,7 @@ static bool turn_is_wanted(struct cos_exec *e)
         wanted = wanted || now >= e->turn_end;
     } else if (e->kind == COS_EXEC_WORKER) {
         wanted = wanted || cos_injector_depth(&e->rt->injector) != 0 ||
-                 cos_atomic_load(&e->rt->help.front, relaxed) != 0;
+                 cos_atomic_load(&e->rt->help.front, relaxed) != 0 || line_waits_long(e, now);
     }
     return wanted;
 }
