@@ -166,6 +166,31 @@ SCENARIO(times_of_the_wall_clock_come_in_their_order)
     until_only_we_live();
 }
 
+enum { LINED_UP = 200 };
+
+static int64_t note_in_line(void *arg)
+{
+    int64_t until = cosched_in_ns(COS_NS_PER_MS / 50);
+    while (cosched_now() < until) {
+        RUN_PAUSE();
+    }
+    EXPECT_EQ(atomic_fetch_add(&runs, 1), *(int *)arg);
+    return 0;
+}
+
+/* A turn of MAIN ends after any of them: the one that was to run then still comes before those behind it. */
+SCENARIO(due_together_they_run_in_line_over_many_turns)
+{
+    runs = 0;
+    for (int i = 0; i < LINED_UP; i++) {
+        cosched_attr attr = {
+            .struct_size = sizeof attr, .affinity = COSCHED_MAIN, .arg_size = sizeof i};
+        EXPECT_EQ(cosched_after(NULL, 0, note_in_line, &i, &attr), 0);
+    }
+    UNTIL(runs == LINED_UP);
+    until_only_we_live();
+}
+
 SCENARIO(the_first_run_of_an_interval_is_now)
 {
     for (int i = 0; i < 9; i++) {
@@ -433,6 +458,7 @@ int main(void)
         ONCE(a_wall_clock_is_looked_at_again_within_a_second),
         EACH(fires_in_the_order_of_times_whatever_the_order_of_arming),
         EACH(times_of_the_wall_clock_come_in_their_order),
+        EACH(due_together_they_run_in_line_over_many_turns),
         EACH(the_first_run_of_an_interval_is_now),
         EACH(an_interval_that_is_always_behind_lets_others_run),
         EACH(never_before_its_time_wherever_it_runs),

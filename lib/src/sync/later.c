@@ -158,13 +158,23 @@ static void report(const struct later *l, int64_t result)
     cos_failure_report(e, &failure);
 }
 
-/* One run, as soon as there is room for a task. 0 and its result, RUNNING still; -ECANCELED: no run. */
+/* The task has just been given a slice, and its run is what that is for: though it was the last of a turn, the run does not
+ * step back behind later times. */
+static void keep_slice(void)
+{
+    struct cos_exec *e;
+    (void)cos_fiber_self(&e);
+    e->budget = e->budget > 0 ? e->budget : 1;
+}
+
+/* One run, as soon as there is room for a task. 0 and its result, RUNNING still; -ECANCELED: no run. After a suspension. */
 static int run_once(struct later *l, int64_t *result)
 {
     for (int64_t pause = COS_NS_PER_MS;; pause *= 2) {
         if (cosched_cancelled() || !move(l, ARMED, RUNNING)) {
             return -ECANCELED;
         }
+        keep_slice();
         if (cos_repeat_run(&l->run, result) == 0) {
             report(l, *result);
             return 0;
