@@ -159,7 +159,7 @@ static void report(const struct later *l, int64_t result)
 }
 
 /* The task has just been given a slice, and its run is what that is for: though it was the last of a turn, the run does not
- * step back behind later times. */
+ * step back behind later times. (An interval that is behind yields between its runs, so this keeps nobody out.) */
 static void keep_slice(void)
 {
     struct cos_exec *e;
@@ -167,7 +167,7 @@ static void keep_slice(void)
     e->budget = e->budget > 0 ? e->budget : 1;
 }
 
-/* One run, as soon as there is room for a task. 0 and its result, RUNNING still; -ECANCELED: no run. After a suspension. */
+/* One run, as soon as there is room for a task. 0 and its result, RUNNING still; -ECANCELED: no run. */
 static int run_once(struct later *l, int64_t *result)
 {
     for (int64_t pause = COS_NS_PER_MS;; pause *= 2) {
