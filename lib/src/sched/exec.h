@@ -6,6 +6,7 @@
 #ifndef COS_SCHED_EXEC_H
 #define COS_SCHED_EXEC_H
 #include "arch/overflow.h"
+#include "base/histogram.h"
 #include "queue/deque.h"
 #include "queue/inbox.h"
 #include "sched/current.h"
@@ -70,6 +71,7 @@ struct cos_exec {
     int64_t watching; /* workers: until when this sleeper watches all timers; INT64_MAX: it does not */
     uint64_t trimmed_slices; /* trim.c: the work that was done when it looked last */
     _Alignas(COS_CACHE_LINE) struct cos_counters count;
+    struct cos_histogram hops; /* that ended here, in ticks */
 };
 
 int cos_exec_init(struct cos_exec *e, struct cosched_runtime *rt, enum cos_exec_kind kind,

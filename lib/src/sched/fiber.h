@@ -67,6 +67,7 @@ struct cos_fiber {
     struct cos_keep *keep; /* keep.h: of the tasks on this stack, newest first; owned; NULL mostly */
     cos_commit_fn commit;  /* written before a switch, read on the other side */
     struct cos_task *hop;  /* the block of an outbound call in flight */
+    uint64_t hop_at;       /* ticks: when a hop in flight began */
     struct cos_exec *home; /* a task that owns its thread: that executor; else NULL */
     cosched_fn tail_fn;    /* cosched_tail: what takes the place of the body that returns now */
     void *tail_arg;

@@ -6,6 +6,7 @@
 #include <errno.h>
 
 #include "base/clock.h"
+#include "base/ticks.h"
 #include "sched/park.h"
 #include "sched/reason.h"
 #include "sched/runtime.h"
@@ -25,6 +26,13 @@ static void count_hop(struct cos_exec *e, uint8_t to)
     }
 }
 
+/* f runs again, on the executor that it travelled to. */
+static void measure_hop(const struct cos_fiber *f)
+{
+    cos_histogram_count_owner(&cos_exec_current()->hops,
+                              cos_ticks_between(f->hop_at, cos_ticks_now()));
+}
+
 static void commit_hop(struct cos_exec *e, struct cos_fiber *left)
 {
     left->affinity = left->hop_to;
@@ -41,9 +49,11 @@ void cos_hop(cosched_affinity to)
         return;
     }
     f->hop_to = (uint8_t)to;
+    f->hop_at = cos_ticks_now();
     cos_reason_set(f->base->index, f->wait_seq, COSCHED_FOR_THREAD, f->current->index, (uint64_t)to,
                    cos_clock_coarse());
     cos_leave(e, commit_hop);
+    measure_hop(f);
     cos_reason_clear(f->base->index);
 }
 
@@ -79,13 +89,18 @@ int cos_hop_until(cosched_affinity to, int64_t deadline)
     block->flags = f->base->flags & COS_TASK_PRIORITY;
     cos_atomic_store(&block->ticket, cos_park_begin(), relaxed);
     f->hop = block;
+    f->hop_at = cos_ticks_now();
     enum cos_cause cause = cos_park_by(commit_hop_until, deadline, COS_PARK_FOR(COSCHED_FOR_THREAD));
     if (f->hop != NULL) { /* it never left */
         f->hop = NULL;
         e = cos_exec_current();
         cos_task_free(&e->tasks, block);
     }
-    return cause == COS_ARRIVED ? 0 : cos_cause_error(cause);
+    if (cause != COS_ARRIVED) {
+        return cos_cause_error(cause);
+    }
+    measure_hop(f);
+    return 0;
 }
 
 struct cos_fiber *cos_hop_arrive(struct cos_exec *e, struct cos_task *block)

@@ -9,6 +9,7 @@
 
 #include "base/alloc.h"
 #include "base/clock.h"
+#include "base/ticks.h"
 #include "sched/current.h"
 #include "sched/mainloop_poll.h"
 #include "sched/runtime.h"
@@ -52,9 +53,26 @@ static void on_idle(uv_idle_t *idle)
     (void)idle; /* its being active is all: the poll does not wait */
 }
 
+void cos_mainloop_away(struct cosched_runtime *rt)
+{
+    if (rt->loop.away_since == 0) {
+        rt->loop.away_since = cos_ticks_now();
+    }
+}
+
+/* Before a poll. One that does not wait (there is more to do) ends as it begins. */
+static void measure_gap(struct cosched_runtime *rt, bool waits)
+{
+    struct cos_mainloop *m = &rt->loop;
+    uint64_t now = cos_ticks_now();
+    cos_histogram_count_owner(&m->gaps, cos_ticks_between(m->away_since, now));
+    m->away_since = waits ? 0 : now;
+}
+
 static void on_timer(uv_timer_t *timer)
 {
     struct cosched_runtime *rt = timer->data;
+    cos_mainloop_away(rt);
     rt->loop.uv->armed_for = INT64_MAX; /* the pump that follows fires what is due */
 }
 
@@ -72,6 +90,7 @@ bool cos_mainloop_pump(struct cosched_runtime *rt, int64_t budget_ns)
     struct cos_exec *e = rt->main;
     int64_t start = cos_clock_now();
     int64_t now = start;
+    cos_mainloop_away(rt);
     e->turn_end = cos_clock_add(start, budget_ns);
     do {
         int64_t before = now;
@@ -164,10 +183,11 @@ static void on_prepare(uv_prepare_t *prepare)
     if (more) {
         cos_doorbell_retract(&rt->bell);
         uv_idle_start(&u->idle, on_idle);
-        return;
+    } else {
+        uv_idle_stop(&u->idle);
+        arm_timer(rt);
     }
-    uv_idle_stop(&u->idle);
-    arm_timer(rt);
+    measure_gap(rt, !more);
 }
 
 static void opened(struct cosched_runtime *rt, void *handle)

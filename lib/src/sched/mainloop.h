@@ -9,6 +9,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/histogram.h"
+
 struct uv_loop_s;
 struct cosched_runtime;
 struct cos_uv;
@@ -19,6 +21,8 @@ struct cos_mainloop {
     struct cos_uv *uv;           /* owned: handles */
     struct cos_poll_set *polled; /* owned; see mainloop_poll.h */
     int wake_fd;                 /* eventfd; any thread writes */
+    uint64_t away_since; /* ticks: when MAIN's poll returned, as far as it is known; 0: it may be in it. MAIN only */
+    struct cos_histogram gaps; /* from a poll to the next, in ticks; MAIN writes */
 };
 
 /* What rings MAIN, before any thread that may. 0 or a negative errno; drop it last (-1: there is none). */
@@ -34,6 +38,9 @@ void cos_mainloop_fini(struct cosched_runtime *rt); /* own loop: runs it until c
 void cos_mainloop_turn(struct cosched_runtime *rt, bool wait, int64_t deadline);
 /* Ready tasks and due timers, for at most about budget_ns. True: more is ready. */
 bool cos_mainloop_pump(struct cosched_runtime *rt, int64_t budget_ns);
+
+/* On MAIN's thread, by whatever its poll calls first: it is not in its poll any more. */
+void cos_mainloop_away(struct cosched_runtime *rt);
 
 /* Makes MAIN's poll return. Any thread. */
 void cos_mainloop_ring(struct cosched_runtime *rt);

@@ -80,6 +80,7 @@ static void on_poll(uv_poll_t *poll, int status, int events)
     (void)events;
     struct cosched_runtime *rt = poll->data;
     struct cos_poll_set *set = rt->loop.polled;
+    cos_mainloop_away(rt);
     int n = epoll_wait(set->fd, set->events, EVENTS, 0); /* EINTR: the next turn asks again */
     for (int i = 0; i < n; i++) {
         struct cos_polled *p = set->events[i].data.ptr;

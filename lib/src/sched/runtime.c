@@ -10,6 +10,7 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/hooks.h"
+#include "base/ticks.h"
 #include "sched/cpus.h"
 #include "sched/current.h"
 #include "sched/fork.h"
@@ -217,6 +218,7 @@ int cosched_runtime_create(cosched_runtime **out, const cosched_config *config,
     }
     setenv("UV_USE_IO_URING", "0", 0);
     cos_fence_init();
+    cos_ticks_init();
     cos_fork_watch();
     struct cosched_runtime *rt = NULL;
     rc = cos_hooks_set(c.hooks);

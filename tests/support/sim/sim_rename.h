@@ -3,6 +3,7 @@
  * must see virtual time too (virtual.c). */
 #ifndef SIM_RENAME_H
 #define SIM_RENAME_H
+#define COS_VIRTUAL_TIME 1 /* base/ticks.h counts what clock_gettime says */
 #include <pthread.h>
 #include <sched.h>
 #include <time.h>

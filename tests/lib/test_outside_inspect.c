@@ -1,0 +1,73 @@
+/* What the calls of inspect.h answer outside a task: on MAIN's thread, on a foreign one, inside cosched_blocking, and in a
+ * forked child. */
+#include <cosched/inspect.h>
+
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "run.h"
+
+static void *look(void *arg)
+{
+    cosched_runtime *rt = arg;
+    cosched_latency latency = {.struct_size = sizeof latency};
+    EXPECT_EQ(cosched_latency_get(rt, COSCHED_LATENCY_HOP, &latency), 0);
+    return NULL;
+}
+
+static int in_child(cosched_runtime *rt)
+{
+    cosched_latency latency = {.struct_size = sizeof latency};
+    return cosched_latency_get(rt, COSCHED_LATENCY_HOP, &latency) == -EPERM ? 0 : __LINE__;
+}
+
+static int64_t look_blocking(void *arg)
+{
+    (void)look(arg);
+    return 1;
+}
+
+static int64_t from_a_task(void *arg)
+{
+    int64_t result = 0;
+    EXPECT_EQ(cosched_blocking(&result, look_blocking, arg), 0);
+    EXPECT_EQ(result, 1);
+    (void)look(arg);
+    return 0;
+}
+
+START_TEST(everything_that_looks_works_on_any_thread)
+{
+    cosched_config config = {.struct_size = sizeof config, .workers = run_workers[_i]};
+    cosched_runtime *rt;
+    EXPECT_EQ(cosched_runtime_create(&rt, &config, NULL), 0);
+    (void)look(rt);
+    pthread_t thread;
+    EXPECT_EQ(pthread_create(&thread, NULL, look, rt), 0);
+    EXPECT_EQ(pthread_join(thread, NULL), 0);
+    EXPECT_EQ(cosched_runtime_post(rt, COSCHED_WORKER, from_a_task, rt, 0), 0);
+    EXPECT_EQ(cosched_runtime_loop(rt), 0);
+    EXPECT_EQ(cosched_runtime_destroy(rt), 0);
+}
+
+END_TEST
+
+START_TEST(a_forked_child_may_not_look)
+{
+    cosched_config config = {.struct_size = sizeof config, .workers = run_workers[_i]};
+    cosched_runtime *rt;
+    EXPECT_EQ(cosched_runtime_create(&rt, &config, NULL), 0);
+    pid_t child = fork();
+    if (child == 0) {
+        _exit(in_child(rt) != 0);
+    }
+    int status;
+    EXPECT_EQ(waitpid(child, &status, 0), child);
+    EXPECT_EQ(status, 0);
+    EXPECT_EQ(cosched_runtime_destroy(rt), 0);
+}
+
+END_TEST
+
+RUN_MAIN("outside_inspect", EACH(everything_that_looks_works_on_any_thread),
+         EACH(a_forked_child_may_not_look))
