@@ -25,13 +25,13 @@ static int pause_for(int64_t *pause, int64_t deadline)
     return cosched_sleep_until(next < deadline ? next : deadline);
 }
 
-int cos_child_wait(int (*reap)(void *arg, int *status), void *arg, int pidfd, int *status,
-                   int64_t deadline)
+int cos_child_wait(int (*reap)(void *arg, int *status), void *arg, pid_t pid, int pidfd,
+                   int *status, int64_t deadline)
 {
     int rc = 0, reaped = 0;
     int64_t pause = ASK_MIN_NS;
     while (rc >= 0 && reaped == 0) {
-        rc = pidfd >= 0 ? cos_poll_wait(pidfd, COSCHED_READABLE, deadline) : -ENOSYS;
+        rc = pidfd >= 0 ? cos_poll_wait_process(pidfd, pid, deadline) : -ENOSYS;
         if (rc < 0 && rc != -ETIMEDOUT && rc != -ECANCELED) {
             rc = pause_for(&pause, deadline); /* a child that is not waited for would stay for ever */
         }
@@ -72,7 +72,7 @@ int cosched_child_wait(pid_t pid, int *status, int64_t deadline)
         if (c.pidfd < 0 && c.pidfd != -ENOSYS && c.pidfd != -EPERM) {
             return c.pidfd;
         }
-        rc = cos_child_wait(reap_child, &c, c.pidfd, status, deadline);
+        rc = cos_child_wait(reap_child, &c, pid, c.pidfd, status, deadline);
         if (c.pidfd >= 0) {
             cos_sys_close(c.pidfd);
         }

@@ -9,6 +9,7 @@
 #include "base/assert.h"
 #include "io/sys.h"
 #include "io/watch.h"
+#include "sched/park.h"
 
 #define STREAK 64 /* ready at once so many times, by anybody: let others run */
 
@@ -35,7 +36,7 @@ static int ready_or_wait(struct cos_watch *w, int events, int64_t deadline)
     return ready;
 }
 
-int cos_poll_wait(int fd, int events, int64_t deadline)
+static int wait_on(int fd, int events, int64_t deadline, unsigned reason, uint64_t object)
 {
     int ready = cos_sys_ready(fd, events);
     if (ready != 0) {
@@ -53,7 +54,20 @@ int cos_poll_wait(int fd, int events, int64_t deadline)
         return -ENOMEM;
     }
     cos_watch_init(w, fd, false);
+    w->source.reason = reason;
+    w->source.object = object;
     return ready_or_wait(w, events, deadline);
+}
+
+int cos_poll_wait(int fd, int events, int64_t deadline)
+{
+    return wait_on(fd, events, deadline, COS_PARK_FOR(COSCHED_FOR_IO), (uint64_t)fd);
+}
+
+int cos_poll_wait_process(int pidfd, pid_t pid, int64_t deadline)
+{
+    return wait_on(pidfd, COSCHED_READABLE, deadline, COS_PARK_FOR(COSCHED_FOR_PROCESS),
+                   (uint64_t)pid);
 }
 
 int cosched_poll(int fd, int events, int64_t deadline)

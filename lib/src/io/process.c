@@ -194,7 +194,7 @@ static int wait_for(cosched_process *p, int *status, int64_t deadline)
 {
     int rc = reap(p, status);
     if (rc == 0) {
-        rc = cos_child_wait(reap, p, p->pidfd, status, deadline);
+        rc = cos_child_wait(reap, p, p->pid, p->pidfd, status, deadline);
     }
     return rc < 0 ? rc : 0;
 }

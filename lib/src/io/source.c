@@ -19,6 +19,8 @@ enum { CLAIM_READ = 1 << COS_READ_SIDE, CLAIM_WRITE = 1 << COS_WRITE_SIDE, SHUT 
 void cos_source_init(struct cos_source *s, void (*dispose)(struct cos_source *s))
 {
     s->dispose = dispose;
+    s->reason = COS_PARK_FOR(COSCHED_FOR_IO);
+    s->object = UINT64_MAX;
     cos_atomic_init(&s->state, 0);
     for (int i = 0; i < COS_SIDES; i++) {
         cos_atomic_init(&s->side[i].word, 0);
@@ -121,7 +123,7 @@ int cos_op_wait(struct cos_op *op, int64_t deadline)
         cos_park_abort();
     } else {
         op->source->side[op->side].streak = 0;
-        cause = cos_park_on((uintptr_t)op->source, deadline, COS_PARK_FOR(COSCHED_FOR_IO));
+        cause = cos_park_on(op->source->object, deadline, op->source->reason);
     }
     disarm(op);
     if (cos_op_is_shut(op)) {
@@ -141,7 +143,8 @@ int cos_op_wait_any(struct cos_op *ops, size_t count, int64_t deadline)
     if (armed < count) {
         cos_park_abort();
     } else {
-        cause = cos_park_on((uintptr_t)ops[0].source, deadline, COS_PARK_FOR(COSCHED_FOR_IO));
+        uint64_t object = count == 1 ? ops[0].source->object : UINT64_MAX;
+        cause = cos_park_on(object, deadline, COS_PARK_FOR(COSCHED_FOR_IO));
     }
     for (size_t i = 0; i < count; i++) {
         disarm(&ops[i]);

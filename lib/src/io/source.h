@@ -24,6 +24,8 @@ enum cos_side { COS_READ_SIDE, COS_WRITE_SIDE, COS_SIDES };
 struct cos_source {
     void (*dispose)(struct cos_source *s); /* const; any thread, when nobody uses it any more */
     COS_ATOMIC(uint32_t) state;            /* who uses it; see source.c for the orders */
+    uint32_t reason; /* const: COS_PARK_FOR what a task waits on it, for who looks in … */
+    uint64_t object; /* … and which: const */
 
     struct {
         COS_ATOMIC(uint64_t) word; /* 0, COS_SIDE_NEWS, or the ticket of who waits */
@@ -38,6 +40,7 @@ struct cos_op {
     int why; /* what ended its wait: one more try, then this is the answer. 0: nothing yet */
 };
 
+/* A task that waits on it is said to wait for I/O on no descriptor; who knows better writes reason and object. */
 void cos_source_init(struct cos_source *s, void (*dispose)(struct cos_source *s));
 /* News of that side: wakes who waits, or spares the next one the wait. Any thread, while the source is there. */
 void cos_source_wake(struct cos_source *s, enum cos_side side);

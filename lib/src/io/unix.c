@@ -25,8 +25,8 @@ static int connect_until(int fd, const struct sockaddr_un *to, int64_t deadline)
         }
         int64_t next = cos_clock_add(cos_clock_now(), pause);
         cos_park_begin();
-        if (cos_park(next < deadline ? next : deadline, COS_PARK_FOR(COSCHED_FOR_IO)) ==
-            COS_CANCELED) {
+        if (cos_park_on(UINT64_MAX, next < deadline ? next : deadline,
+                        COS_PARK_FOR(COSCHED_FOR_IO)) == COS_CANCELED) {
             rc = cos_sys_connect(fd, to);
             return rc == -EAGAIN ? -ECANCELED : rc;
         }

@@ -54,6 +54,7 @@ static void ready(struct cos_polled *p, uint32_t events)
 void cos_watch_init(struct cos_watch *w, int fd, bool owns_fd)
 {
     cos_source_init(&w->source, dispose);
+    w->source.object = (uint64_t)fd;
     w->polled = (struct cos_polled){.ready = ready, .release = release};
     cos_atomic_init(&w->added, 0);
     cos_atomic_init(&w->ended, 0);

@@ -123,6 +123,16 @@ static void add_object(struct cos_text *text, const struct cos_look *look)
         cos_text_add(text, " #");
         cos_text_number(text, look->object >> 32);
         break;
+    case COSCHED_FOR_IO:
+        if (look->object != UINT64_MAX) {
+            cos_text_add(text, " on descriptor ");
+            cos_text_number(text, look->object);
+        }
+        break;
+    case COSCHED_FOR_PROCESS:
+        cos_text_add(text, " ");
+        cos_text_number(text, look->object);
+        break;
     case COSCHED_FOR_BLOCKING:
         cos_text_add(text, " of ");
         cos_text_symbol(text, (const void *)(uintptr_t)look->object);
@@ -145,7 +155,6 @@ static void add_object(struct cos_text *text, const struct cos_look *look)
     case COSCHED_FOR_RECV:
     case COSCHED_FOR_SELECT:
     case COSCHED_FOR_EVENT:
-    case COSCHED_FOR_IO:
         cos_text_add(text, " ");
         cos_text_hex(text, look->object);
         break;

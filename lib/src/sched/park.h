@@ -24,8 +24,9 @@ enum {
     COS_PARK_ALWAYS = 3
 };
 
-/* In the flags: what is waited for, for who looks in (reason.h). */
+/* In the flags: what is waited for, for who looks in (reason.h); and of how many things the object is an array. */
 #define COS_PARK_FOR(reason) ((unsigned)(reason) << 8)
+#define COS_PARK_OF(count)   ((unsigned)(count) << 16)
 
 /* Begins a wait of the running task. On an executor, inside a task. */
 uint64_t cos_park_begin(void);

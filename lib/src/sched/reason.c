@@ -32,7 +32,8 @@ bool cos_reason_read(uint32_t base, struct cos_reason_seen *out)
     out->since_ns = cos_atomic_load(&r->since_ns, acquire);
     out->inner = (uint32_t)cos_atomic_load(&r->inner, acquire);
     out->wait_seq = (uint32_t)(stamp >> 32);
-    out->reason = (cosched_reason)(uint32_t)stamp;
+    out->reason = (cosched_reason)(stamp & 0xff);
+    out->count = (uint32_t)stamp >> 8;
     return stamp != 0 && cos_atomic_load(&r->stamp, relaxed) == stamp;
 }
 
@@ -62,6 +63,7 @@ const char *cos_reason_name(cosched_reason reason)
     case COSCHED_FOR_BLOCKING: return "blocking call";
     case COSCHED_FOR_THREAD: return "its turn on another thread";
     case COSCHED_FOR_SOMETHING: return "something";
+    case COSCHED_FOR_PROCESS: return "child process";
     }
     COS_UNREACHABLE();
 }

@@ -12,7 +12,7 @@
 
 struct cos_reason {
     COS_ATOMIC(uint64_t)
-    stamp; /* number of the wait << 32 | enum cosched_reason; 0 while the rest is written */
+    stamp; /* number of the wait << 32 | count << 8 | enum cosched_reason; 0 while the rest is written */
     COS_ATOMIC(uint64_t) object; /* see cosched.h */
     COS_ATOMIC(int64_t) since_ns;
     COS_ATOMIC(uint64_t)
@@ -23,10 +23,10 @@ extern struct cos_reason *cos_reasons; /* by index; const after cos_reasons_rese
 
 int cos_reasons_reserve(uint32_t capacity); /* once; -ENOMEM */
 
-/* By the task. release, each: whoever reads one of them (acquire) finds the stamp of that time, or a later one, when it reads
+/* By the task. reason: enum cosched_reason, and above its eight bits how many things an array in `object` has. release, each: whoever reads one of them (acquire) finds the stamp of that time, or a later one, when it reads
  * the stamp again. */
-static inline void cos_reason_set(uint32_t base, uint32_t wait_seq, cosched_reason reason,
-                                  uint32_t inner, uint64_t object, int64_t since_ns)
+static inline void cos_reason_set(uint32_t base, uint32_t wait_seq, uint32_t reason, uint32_t inner,
+                                  uint64_t object, int64_t since_ns)
 {
     struct cos_reason *r = &cos_reasons[base];
     cos_atomic_store(&r->stamp, 0, relaxed);
@@ -44,6 +44,7 @@ static inline void cos_reason_clear(uint32_t base)
 struct cos_reason_seen {
     uint32_t wait_seq, inner;
     cosched_reason reason;
+    uint32_t count; /* of the array that `object` is; 0: it is none */
     uint64_t object;
     int64_t since_ns;
 };

@@ -75,8 +75,8 @@ static int wait_for_any(struct cos_fiber *f, const cosched_task *tasks, size_t n
     cos_park_begin();
     int rc = enlist(f, tasks, n);
     if (rc == 0) {
-        enum cos_cause cause =
-            cos_park_on((uintptr_t)tasks, deadline, COS_PARK_FOR(COSCHED_FOR_ANY_TASK));
+        enum cos_cause cause = cos_park_on((uintptr_t)tasks, deadline,
+                                           COS_PARK_FOR(COSCHED_FOR_ANY_TASK) | COS_PARK_OF(n));
         rc = cause == COS_WOKEN ? 1 : cos_cause_error(cause);
     } else {
         cos_park_abort();

@@ -106,6 +106,19 @@ int cos_chan_try(cosched_chan *ch, bool sends, void *value)
     return sends ? try_send(ch, value) : try_recv(ch, value);
 }
 
+void cos_chan_note_new(struct cos_chan_users *users, uint32_t self)
+{
+    for (unsigned i = 0; i < COS_CHAN_USERS && self != 0; i++) {
+        if (users->task[i] == 0) {
+            users->task[i] = self;
+        }
+        if (users->task[i] == self) {
+            return;
+        }
+    }
+    users->anybody = 1;
+}
+
 static int transfer(cosched_chan *ch, bool sends, void *value, int64_t deadline)
 {
     struct cos_fiber *f;
@@ -114,6 +127,7 @@ static int transfer(cosched_chan *ch, bool sends, void *value, int64_t deadline)
         return rc;
     }
     cos_lock_acquire(&ch->lock);
+    cos_chan_note(ch, sends, f);
     rc = cos_chan_try(ch, sends, value);
     if (rc == -EAGAIN) {
         struct cos_cell cell = {.value = value};

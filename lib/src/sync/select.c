@@ -134,7 +134,11 @@ static int leave_all(const struct choice *all)
 
 static int choose(struct choice *all, int64_t deadline)
 {
+    const struct cos_fiber *f = cos_fiber_current(NULL);
     for_each_channel(all, lock_one);
+    for (size_t k = 0; k < all->ordered; k++) {
+        cos_chan_note(channel_at(all, k), sends(&all->cases[all->order[k]]), f);
+    }
     int won = try_all(all);
     bool waits = won == -EAGAIN && deadline != COSCHED_NOW;
     if (waits) {
@@ -144,8 +148,8 @@ static int choose(struct choice *all, int64_t deadline)
     if (!waits) {
         return won == -EAGAIN ? -ETIMEDOUT : won;
     }
-    enum cos_cause cause =
-        cos_park_on((uintptr_t)all->cases, deadline, COS_PARK_FOR(COSCHED_FOR_SELECT));
+    enum cos_cause cause = cos_park_on((uintptr_t)all->cases, deadline,
+                                       COS_PARK_FOR(COSCHED_FOR_SELECT) | COS_PARK_OF(all->n));
     won = leave_all(all);
     return won >= 0 ? won : cos_cause_error(cause);
 }

@@ -3,8 +3,8 @@
 #define COS_SCHED_REASON_H
 #include <cosched/cosched.h>
 
-static inline void cos_reason_set(uint32_t base, uint32_t wait_seq, cosched_reason reason,
-                                  uint32_t inner, uint64_t object, int64_t since_ns)
+static inline void cos_reason_set(uint32_t base, uint32_t wait_seq, uint32_t reason, uint32_t inner,
+                                   uint64_t object, int64_t since_ns)
 {
     (void)base;
     (void)wait_seq;
