@@ -34,7 +34,7 @@ say()
 
 sections()
 {
-    sed -n 's/^\[\([a-z]*\)\].*/\1/p' "$list"
+    sed -n 's/^\[\([a-z-]*\)\].*/\1/p' "$list"
 }
 
 # Packages of the sections given, in the order of the list.

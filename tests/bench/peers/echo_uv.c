@@ -2,7 +2,7 @@
  * else by a request while reading rests. */
 #include <uv.h>
 
-#include "bench_echo.h"
+#include "../echo.h"
 
 struct peer {
     uv_tcp_t tcp; /* first */

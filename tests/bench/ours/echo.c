@@ -1,10 +1,10 @@
 /* The echo server of the benchmark on cosched: a task a connection, all on MAIN, one thread like its peer.
  * usage: bench_echo_cosched [WORKERS] */
+#include "../echo.h"
+
 #include <cosched/io.h>
 
 #include <signal.h>
-
-#include "bench_echo.h"
 
 static bool on_workers;
 

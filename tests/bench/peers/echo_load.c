@@ -11,7 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "bench_echo.h"
+#include "../echo.h"
 
 enum { AT_ONCE = 128, EVENTS = 1024 };
 

@@ -1,6 +1,6 @@
 /* What the echo servers and their load share. */
-#ifndef BENCH_ECHO_H
-#define BENCH_ECHO_H
+#ifndef ECHO_H
+#define ECHO_H
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
