@@ -32,6 +32,7 @@ const struct command command_table[] = {
     {"stats", "[--watch] [--interval D] [--count N]", "Show live metrics", command_stats,
      "  --watch       again every second\n  --interval D  again every D\n"
      "  --count N     end after N times\n"},
+    {"metrics", "", "Show the metrics as Prometheus reads them", command_metrics, NULL},
     {"kinds", "", "List the kinds of jobs and their arguments", command_kinds, NULL},
     {"ping", "", "Ask whether the daemon answers", command_ping, NULL},
     {"drain", "[--undo]", "Start nothing more, wait until nothing runs", command_drain,

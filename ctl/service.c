@@ -1,4 +1,4 @@
-/* Commands about the daemon itself: kinds, queue, ping, drain, shutdown, version. */
+/* Commands about the daemon itself: kinds, metrics, queue, ping, drain, shutdown, version. */
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -24,6 +24,27 @@ int command_kinds(struct ctl *ctl, int argc, char **argv)
     }
     if (status == 0) {
         status = ctl->output->kinds(ctl, answer.result);
+        message_response_fini(&answer);
+    }
+    return status;
+}
+
+/* The page as it is: names and numbers of the daemon's own, made for a pipe. */
+int command_metrics(struct ctl *ctl, int argc, char **argv)
+{
+    struct response answer;
+    int status = options_none(ctl, argc, argv);
+    if (status == 0) {
+        status = ctl_call(ctl, "cannot read the metrics", "metrics", &answer);
+    }
+    if (status == 0) {
+        struct buf text = BUF_INIT;
+        const char *page = json_string(json_get(answer.result, "text"));
+        buf_puts(&text, page ? page : "");
+        buf_truncate(&text,
+                     text.len - (text.len > 0)); /* it ends with a line end, and so do answers */
+        status = ctl->output->answer(ctl, answer.result, buf_text(&text));
+        buf_free(&text);
         message_response_fini(&answer);
     }
     return status;

@@ -62,6 +62,7 @@ static const struct command commands[] = {
     {"signal", COMMAND_AT_ONCE, false, command_signal},
     {"logs", COMMAND_WAITING, false, command_logs},
     {"stats", COMMAND_AT_ONCE, false, command_stats},
+    {"metrics", COMMAND_AT_ONCE, true, command_metrics},
     {"kinds", COMMAND_AT_ONCE, false, command_kinds},
     {"queues", COMMAND_AT_ONCE, false, command_queues},
     {"drain", COMMAND_WAITING, true, command_drain},

@@ -112,6 +112,7 @@ void command_submit_many(struct call *call);
 void command_get(struct call *call);
 void command_list(struct call *call);
 void command_stats(struct call *call);
+void command_metrics(struct call *call);
 void command_kinds(struct call *call);
 void command_queues(struct call *call);
 void command_cancel(struct call *call);

@@ -1,4 +1,4 @@
-/* command_query.c - verbs that only look: get, list, stats, kinds, queues.
+/* command_query.c - verbs that only look: get, list, stats, metrics, kinds, queues.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -6,6 +6,7 @@
 
 #include "command.h"
 #include "kind.h"
+#include "prometheus.h"
 
 /* An answer holds at most 16 MiB: a list that would grow past this says there is more. */
 #define LIST_BYTES_MAX ((size_t)12 << 20)
@@ -96,49 +97,80 @@ static void sample_hop(struct metrics *m)
     }
 }
 
-void command_stats(struct call *call)
+/* What `stats` and `metrics` look at: one moment of it all. */
+struct snapshot {
+    cosched_stats scheduler;
+    struct metrics_queue queues[DISPATCH_QUEUES_MAX];
+    struct metrics_view view;
+};
+
+/* NULL after an error was answered; to be freed. The worker table alone is four kilobytes: not for a task's stack. */
+static struct snapshot *take_snapshot(struct call *call)
 {
-    static const char *const names[] = {NULL};
     struct surface *s = call->surface;
-    if (!param_known(call, names))
-        return;
-    sample_hop(s->metrics);
-
-    /* The worker table alone is four kilobytes: not for a task's stack. */
-    struct room {
-        cosched_stats scheduler;
-        struct metrics_queue queues[CONFIG_QUEUES_MAX];
-    } *room = calloc(1, sizeof *room);
-
-    if (!room) {
+    struct snapshot *shot = calloc(1, sizeof *shot);
+    if (!shot) {
         call_error_store(call, -ENOMEM, 0);
-        return;
+        return NULL;
     }
+    sample_hop(s->metrics);
     struct store_stats store;
     struct dispatch_counts jobs;
     store_stats(s->store, &store);
     dispatch_counts(s->dispatch, &jobs);
-    room->scheduler.struct_size = sizeof room->scheduler;
-    (void)cosched_stats_get(cosched_runtime_self(), &room->scheduler);
-    struct metrics_view view = {.version = s->version,
-                                .boot_id = s->boot_id,
-                                .names = call->admin,
-                                .running = jobs.running,
-                                .queued = jobs.queued,
-                                .delayed = jobs.delayed,
-                                .blocked = jobs.blocked,
-                                .queues = room->queues,
-                                .store_commits = store.commits,
-                                .store_wal_bytes = store.wal_bytes,
-                                .store_db_bytes = store.db_bytes,
-                                .store_batch_avg = store.batch_avg,
-                                .scheduler = &room->scheduler};
-    view.queue_count = dispatch_queues(s->dispatch, room->queues, CONFIG_QUEUES_MAX);
+    shot->scheduler.struct_size = sizeof shot->scheduler;
+    (void)cosched_stats_get(cosched_runtime_self(), &shot->scheduler);
+    shot->view = (struct metrics_view){.version = s->version,
+                                       .boot_id = s->boot_id,
+                                       .names = call->admin,
+                                       .running = jobs.running,
+                                       .queued = jobs.queued,
+                                       .delayed = jobs.delayed,
+                                       .blocked = jobs.blocked,
+                                       .queues = shot->queues,
+                                       .store_commits = store.commits,
+                                       .store_requests = store.requests,
+                                       .store_wal_bytes = store.wal_bytes,
+                                       .store_db_bytes = store.db_bytes,
+                                       .store_batch_avg = store.batch_avg,
+                                       .scheduler = &shot->scheduler};
+    shot->view.queue_count = dispatch_queues(s->dispatch, shot->queues, DISPATCH_QUEUES_MAX);
+    return shot;
+}
+
+void command_stats(struct call *call)
+{
+    static const char *const names[] = {NULL};
     struct writer w;
+    struct snapshot *shot = param_known(call, names) ? take_snapshot(call) : NULL;
+    if (!shot)
+        return;
     call_result(call, &w);
-    metrics_write(s->metrics, &w, &view);
+    metrics_write(call->surface->metrics, &w, &shot->view);
     call_result_end(call, &w);
-    free(room);
+    free(shot);
+}
+
+void command_metrics(struct call *call)
+{
+    static const char *const names[] = {NULL};
+    struct writer w;
+    struct buf text = BUF_INIT;
+    struct snapshot *shot = param_known(call, names) ? take_snapshot(call) : NULL;
+    if (!shot)
+        return;
+    prometheus_write(call->surface->metrics, &text, &shot->view);
+    free(shot);
+    if (text.failed) {
+        call_error_store(call, -ENOMEM, 0);
+    } else {
+        call_result(call, &w);
+        writer_object(&w);
+        writer_member_string(&w, "text", buf_text(&text));
+        writer_end_object(&w);
+        call_result_end(call, &w);
+    }
+    buf_free(&text);
 }
 
 /* --- kinds, queues --------------------------------------------------------------------------------------- */
@@ -171,12 +203,12 @@ void command_queues(struct call *call)
     struct writer w;
     if (!param_known(call, names))
         return;
-    struct metrics_queue *queues = calloc(CONFIG_QUEUES_MAX, sizeof *queues);
+    struct metrics_queue *queues = calloc(DISPATCH_QUEUES_MAX, sizeof *queues);
     if (!queues) {
         call_error_store(call, -ENOMEM, 0);
         return;
     }
-    size_t count = dispatch_queues(call->surface->dispatch, queues, CONFIG_QUEUES_MAX);
+    size_t count = dispatch_queues(call->surface->dispatch, queues, DISPATCH_QUEUES_MAX);
     call_result(call, &w);
     writer_object(&w);
     writer_member_array(&w, "queues");

@@ -12,6 +12,8 @@
 #include "store.h"
 #include "watch.h"
 
+#define DISPATCH_QUEUES_MAX 1024
+
 struct dispatch;
 
 struct dispatch_config { /* all borrowed until dispatch_destroy */

@@ -6,7 +6,6 @@
 #include "dispatch.h"
 
 #define DISPATCH_MOVERS_MAX 64
-#define DISPATCH_QUEUES_MAX 1024
 
 struct queue {
     char *name; /* owned */

@@ -233,7 +233,7 @@ static void run_attempt(struct running *r)
     r->started_ns = cosched_now();
     int64_t waited_us = r->started_ns / 1000 - r->ready_us;
     histogram_record(&d->config.metrics->queue_wait_us, waited_us > 0 ? (uint64_t)waited_us : 0);
-    d->config.metrics->started++;
+    metrics_started(d->config.metrics, r->spec->kind);
     r->run = (struct job_run){.id = r->id,
                               .attempt = r->attempt,
                               .ends_us = ends_us,

@@ -48,6 +48,17 @@ uint64_t histogram_quantile(const struct histogram *h, unsigned permille)
     return h->max;
 }
 
+void histogram_below(const struct histogram *h, unsigned first, unsigned last, uint64_t *below)
+{
+    uint64_t seen = 0;
+    unsigned i = 0;
+    for (unsigned bit = first; bit <= last; bit++) {
+        for (unsigned end = bucket_of(UINT64_C(1) << bit); i < end; i++)
+            seen += h->buckets[i];
+        below[bit - first] = seen;
+    }
+}
+
 void histogram_add(struct histogram *into, const struct histogram *from)
 {
     for (unsigned i = 0; i < HISTOGRAM_BUCKETS; i++)

@@ -21,6 +21,8 @@ void histogram_record(struct histogram *h, uint64_t value);
 /* The value below or at which `permille` of 1000 samples lie: the upper end of its bucket, never above max.
  * 0 when nothing was recorded. */
 uint64_t histogram_quantile(const struct histogram *h, unsigned permille);
+/* below[i]: how many samples are smaller than 2^(first + i), for bits first … last; last is at most HISTOGRAM_TOP_BIT. */
+void histogram_below(const struct histogram *h, unsigned first, unsigned last, uint64_t *below);
 /* `into` gets the samples of `from` as well. */
 void histogram_add(struct histogram *into, const struct histogram *from);
 

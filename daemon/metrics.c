@@ -8,6 +8,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "kind.h"
+
 void metrics_init(struct metrics *m)
 {
     memset(m, 0, sizeof *m); /* a literal would lie on the stack first, 29 KiB of it */
@@ -37,6 +39,14 @@ void metrics_ended(struct metrics *m, enum job_state state)
     }
 }
 
+void metrics_started(struct metrics *m, const char *kind)
+{
+    m->started++;
+    for (size_t i = 0; i < kind_count() && i < METRICS_KINDS_MAX; i++)
+        if (strcmp(kind_at(i)->name, kind) == 0)
+            m->started_by_kind[i]++;
+}
+
 void metrics_commit(struct metrics *m, int64_t commit_ns)
 {
     pthread_mutex_lock(&m->commit_lock);
@@ -54,7 +64,7 @@ static void write_histogram(struct writer *w, const char *name, const struct his
     writer_end_object(w);
 }
 
-static uint64_t rss_bytes(void)
+uint64_t metrics_rss_bytes(void)
 {
     char line[128]; /* "TOTAL RESIDENT …", in pages */
     FILE *f = fopen("/proc/self/statm", "re");
@@ -72,7 +82,7 @@ static void write_daemon(const struct metrics *m, struct writer *w, const struct
     writer_member_string(w, "version", view->version);
     writer_member_int(w, "uptime_s", (cosched_now() - m->started_ns) / 1000000000);
     writer_member_int(w, "pid", getpid());
-    writer_member_uint(w, "rss_bytes", rss_bytes());
+    writer_member_uint(w, "rss_bytes", metrics_rss_bytes());
     writer_member_uint(w, "connections", m->connections);
     writer_member_string(w, "boot_id", view->boot_id);
     writer_end_object(w);

@@ -14,11 +14,14 @@
 #include "job.h"
 #include "wire/writer.h"
 
+#define METRICS_KINDS_MAX 16
+
 struct metrics {
     int64_t started_ns; /* cosched_now at start: for uptime and rates */
     uint64_t submitted, started, succeeded, failed, timed_out, canceled, skipped, interrupted,
         retried;
-    uint64_t connections; /* open now */
+    uint64_t started_by_kind[METRICS_KINDS_MAX]; /* by kind_at's index */
+    uint64_t connections;                        /* open now */
     struct histogram submit_us, queue_wait_us, run_us, poll_gap_us, hop_us;
     pthread_mutex_t commit_lock; /* a commit takes milliseconds, so a lock there costs nothing */
     struct histogram commit_us;  /* lock commit_lock */
@@ -39,7 +42,7 @@ struct metrics_view {
     uint64_t running, queued, delayed, blocked;
     const struct metrics_queue *queues; /* borrowed */
     size_t queue_count;
-    uint64_t store_commits, store_wal_bytes, store_db_bytes;
+    uint64_t store_commits, store_requests, store_wal_bytes, store_db_bytes;
     double store_batch_avg;
     const cosched_stats *scheduler; /* borrowed */
 };
@@ -47,8 +50,10 @@ struct metrics_view {
 void metrics_init(struct metrics *m);
 void metrics_fini(struct metrics *m);
 void metrics_ended(struct metrics *m, enum job_state state); /* a job came to a final state */
+void metrics_started(struct metrics *m, const char *kind);   /* an attempt of this kind */
 void metrics_commit(struct metrics *m, int64_t commit_ns);   /* any thread */
 void metrics_write_queue(struct writer *w, const struct metrics_queue *queue, bool name);
+uint64_t metrics_rss_bytes(void); /* of this process, now */
 /* One JSON object. */
 void metrics_write(struct metrics *m, struct writer *w, const struct metrics_view *view);
 
