@@ -19,6 +19,17 @@ write_basic_package_version_file(${PROJECT_BINARY_DIR}/coschedConfigVersion.cmak
 install(FILES ${PROJECT_BINARY_DIR}/coschedConfig.cmake ${PROJECT_BINARY_DIR}/coschedConfigVersion.cmake
     DESTINATION ${package_dir})
 
+# The gdb script, where gdb looks for it by the name of what it has loaded (below /usr; elsewhere it is told to), and once
+# more under a name of its own for programs that hold the static library. The prefix is the one of the installation.
+set(COSCHED_AUTO_LOAD "${CMAKE_INSTALL_DATADIR}/gdb/auto-load")
+if(IS_ABSOLUTE "${CMAKE_INSTALL_LIBDIR}")
+    set(auto_load_lib "${COSCHED_AUTO_LOAD}${CMAKE_INSTALL_LIBDIR}")
+else()
+    set(auto_load_lib "${COSCHED_AUTO_LOAD}\${CMAKE_INSTALL_PREFIX}/${CMAKE_INSTALL_LIBDIR}")
+endif()
+install(FILES lib/gdb/cosched-gdb.py DESTINATION "${auto_load_lib}" RENAME libcosched.so.${PROJECT_VERSION}-gdb.py)
+install(FILES lib/gdb/cosched-gdb.py DESTINATION ${CMAKE_INSTALL_DATADIR}/cosched)
+
 # The .pc file finds its prefix from where it lies: a tree installed by DESTDIR or --prefix works in place.
 # An absolute folder, as distributions like to pass, is taken as it is.
 if(IS_ABSOLUTE "${CMAKE_INSTALL_LIBDIR}" OR IS_ABSOLUTE "${CMAKE_INSTALL_INCLUDEDIR}")
@@ -37,6 +48,8 @@ install(FILES ${PROJECT_BINARY_DIR}/cosched.pc DESTINATION ${CMAKE_INSTALL_LIBDI
 
 if(TARGET coschedd)
     install(TARGETS coschedd RUNTIME DESTINATION ${CMAKE_INSTALL_SBINDIR})
+    install(FILES lib/gdb/cosched-gdb.py RENAME coschedd-gdb.py
+        DESTINATION "${COSCHED_AUTO_LOAD}\${CMAKE_INSTALL_PREFIX}/${CMAKE_INSTALL_SBINDIR}")
     if(TARGET cosched-exec) # where the daemon looks for its helper
         install(TARGETS cosched-exec RUNTIME DESTINATION ${CMAKE_INSTALL_LIBEXECDIR}/cosched)
     endif()

@@ -39,6 +39,9 @@ for path in include/cosched/cosched.h "$libdir/libcosched.so" "$libdir/libcosche
     "$libdir/pkgconfig/cosched.pc" "$libdir/cmake/cosched/coschedConfig.cmake"; do
     have "$root/$path"
 done
+# Where gdb looks for it by the real name of the library, which lies where the prefix of the installation says.
+have "$root/share/gdb/auto-load$root/$libdir/$(basename "$(readlink -f "$root/$libdir/libcosched.so")")-gdb.py"
+have "$root/share/cosched/cosched-gdb.py"
 # No internal header may travel along.
 if find "$root/include" -name '*.h' | grep -v '/include/cosched/[a-z]*\.h$'; then
     echo "install: internal headers were installed"
@@ -73,6 +76,7 @@ echo "install: below DESTDIR"
 quietly env DESTDIR="$work/dest" "$cmake" --install "$build"
 root=$work/dest$prefix
 have "$root/$libdir/libcosched.so"
+have "$root/share/gdb/auto-load$prefix/$libdir/$(basename "$(readlink -f "$root/$libdir/libcosched.so")")-gdb.py"
 if [ -e "$build/daemon/coschedd" ]; then
     for path in sbin/coschedd bin/coschedctl libexec/cosched/cosched-exec \
         lib/systemd/system/coschedd.service lib/systemd/system/coschedd.socket \
