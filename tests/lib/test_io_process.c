@@ -317,12 +317,12 @@ IO_TEST(without_a_pidfd_it_is_asked_again)
 {
     int status = 0, code = 7;
     asked = 0;
-    ck_assert_int_eq(cos_child_wait(answer_the_fifth_time, &code, -1, &status, IO_SOON), 1);
+    ck_assert_int_eq(cos_child_wait(answer_the_fifth_time, &code, 1, -1, &status, IO_SOON), 1);
     ck_assert_int_eq(status, 7);
     asked = 5;
-    ck_assert_int_eq(cos_child_wait(answer_the_fifth_time, &code, -1, &status, COSCHED_NOW),
+    ck_assert_int_eq(cos_child_wait(answer_the_fifth_time, &code, 1, -1, &status, COSCHED_NOW),
                      -ETIMEDOUT);
-    ck_assert_int_eq(cos_child_wait(answer_the_fifth_time, &code, -1, &status, IO_MOMENT),
+    ck_assert_int_eq(cos_child_wait(answer_the_fifth_time, &code, 1, -1, &status, IO_MOMENT),
                      -ETIMEDOUT);
     return 0;
 }
