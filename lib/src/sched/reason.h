@@ -23,8 +23,8 @@ extern struct cos_reason *cos_reasons; /* by index; const after cos_reasons_rese
 
 int cos_reasons_reserve(uint32_t capacity); /* once; -ENOMEM */
 
-/* By the task. reason: enum cosched_reason, and above its eight bits how many things an array in `object` has. release, each: whoever reads one of them (acquire) finds the stamp of that time, or a later one, when it reads
- * the stamp again. */
+/* By the task. reason: enum cosched_reason, and above its eight bits how many things an array in `object` has. release, each:
+ * whoever reads one of them (acquire) finds the stamp of that time, or a later one, when it reads the stamp again. */
 static inline void cos_reason_set(uint32_t base, uint32_t wait_seq, uint32_t reason, uint32_t inner,
                                   uint64_t object, int64_t since_ns)
 {
