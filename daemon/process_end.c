@@ -6,7 +6,8 @@
  * is taken when no other job runs that it could belong to. What is found is killed through a pidfd,
  * after a second look, so that a number given to somebody else in between is never hit. Each scan
  * reads all of /proc (10 µs a process): blocking threads only. Scans go on until one finds nothing,
- * because a process may fork while it is being looked for.
+ * because a process may fork while it is being looked for. In the middle of an execve a process has
+ * no environment: it is waited for.
  */
 #include <ctype.h>
 #include <dirent.h>
@@ -18,6 +19,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/pidfd.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "process.h"
@@ -27,6 +29,9 @@ enum {
     SCANS_MAX = 100,
     DYING_MAX = 64,       /* killed ones waited for together */
     DYING_WAIT_MS = 2000, /* for each; a process in an uninterruptible wait takes its time */
+    EXECVE_WAITS_MAX =
+        1000, /* of EXECVE_WAIT_NS: takes a tenth of a millisecond, or a slow disk's time */
+    EXECVE_WAIT_NS = 1000000,
     ENVIRON_MAX = 8 << 20
 };
 
@@ -34,6 +39,7 @@ struct proc_stat {
     char state;
     pid_t parent, group, session;
     uint64_t start_time;
+    unsigned long long memory, environ_end; /* the former without the latter: in an execve */
 };
 
 /* Reads /proc/PID/stat. The name in parentheses may itself hold blanks and parentheses: the last
@@ -55,11 +61,13 @@ static int stat_read(pid_t pid, struct proc_stat *st)
     const char *rest = strrchr(text, ')');
     int parent, group, session;
     unsigned long long start;
-    /* Fields 3 to 6, then 22. */
+    /* Fields 3 to 6, 22, 23, and 51. */
     if (!rest ||
         sscanf(rest + 1, // NOLINT: the kernel's own numbers
-               " %c %d %d %d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %llu",
-               &st->state, &parent, &group, &session, &start) != 5)
+               " %c %d %d %d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %llu %llu"
+               " %*d %*u %*u %*u %*u %*u %*u %*u %*u %*u %*u %*u %*u %*u %*d %*d %*u %*u %*u %*u"
+               " %*d %*u %*u %*u %*u %*u %*u %llu",
+               &st->state, &parent, &group, &session, &start, &st->memory, &st->environ_end) != 7)
         return -ESRCH;
     st->parent = parent;
     st->group = group;
@@ -89,9 +97,9 @@ struct hunt {
     int killed, stuck;
 };
 
-/* The environment of a process into h->text, NUL-terminated; its length, 0 when it has none or is
- * not ours to read. */
-static size_t environ_read(struct hunt *h, pid_t pid)
+/* The environment of a process into h->text, NUL-terminated; its length, or a negative errno when it
+ * is not ours to read. */
+static ssize_t environ_read_once(struct hunt *h, pid_t pid)
 {
     char path[32];
     size_t length = 0;
@@ -99,7 +107,7 @@ static size_t environ_read(struct hunt *h, pid_t pid)
     snprintf(path, sizeof path, "/proc/%d/environ", (int)pid);
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
-        return 0;
+        return -errno;
     for (;;) {
         if (length + 1 >= h->size) {
             char *larger = h->size < ENVIRON_MAX ? realloc(h->text, 2 * h->size) : NULL;
@@ -115,7 +123,31 @@ static size_t environ_read(struct hunt *h, pid_t pid)
     }
     close(fd);
     h->text[length] = '\0';
-    return length;
+    return (ssize_t)length;
+}
+
+/* Whether it had executed nothing new between two looks at it. The addresses are random. */
+static bool same_program(const struct proc_stat *a, const struct proc_stat *b)
+{
+    return a->environ_end == b->environ_end && (a->environ_end || !a->memory);
+}
+
+/* The same, 0 when it has none. */
+static size_t environ_read(struct hunt *h, pid_t pid)
+{
+    const struct timespec moment = {.tv_nsec = EXECVE_WAIT_NS};
+    struct proc_stat before, after;
+
+    for (int waits = 0; stat_read(pid, &before) == 0; waits++) {
+        ssize_t length = environ_read_once(h, pid);
+        if (length > 0)
+            return (size_t)length;
+        if (length < 0 || waits == EXECVE_WAITS_MAX || stat_read(pid, &after) < 0 ||
+            same_program(&before, &after))
+            return 0;
+        nanosleep(&moment, NULL);
+    }
+    return 0;
 }
 
 static bool environ_marked(struct hunt *h, pid_t pid)

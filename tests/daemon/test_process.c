@@ -5,6 +5,7 @@
 #include <check.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -498,6 +499,32 @@ START_TEST(recovery_ends_what_a_former_life_left)
 
 END_TEST
 
+/* In the middle of an execve a process has no environment that could be read. */
+START_TEST(one_that_executes_on_and_on_is_found)
+{
+    char name[] = "process-test-XXXXXX", script[2 * PATH_MAX];
+    pid_t child;
+
+    init();
+    int fd = mkstemp(name);
+    ck_assert_int_ge(fd, 0);
+    char *path = realpath(name, NULL);
+    ck_assert_ptr_nonnull(path);
+    ck_assert_int_gt(dprintf(fd, "exec sh '%s'\n", path), 0);
+    snprintf(script, sizeof script, "echo $$; exec sh '%s'", path);
+    for (int i = 0; i < 100; i++) {
+        struct process_mark mark = former_life(script, true, &child);
+        int ended = process_end_job(INSTANCE, 7, &(struct process_mark){0});
+        ck_assert(ended == 1 || kill(mark.pid, SIGKILL) != 0); /* else nobody would */
+        ck_assert(gone(mark.pid));
+    }
+    close(fd);
+    unlink(path);
+    free(path);
+}
+
+END_TEST
+
 START_TEST(recovery_touches_a_number_only_if_time_and_boot_agree)
 {
     pid_t child;
@@ -584,6 +611,6 @@ SUITE_MAIN("process", streams_environment_and_exit_code, stdin_text_is_whole_and
            a_grandchild_in_a_session_of_its_own_is_found,
            one_without_mark_and_session_is_found_by_descent, others_are_left_alone,
            many_leftovers_that_fork_on, the_reaper_takes_orphans_and_never_a_registered_child,
-           recovery_ends_what_a_former_life_left,
+           recovery_ends_what_a_former_life_left, one_that_executes_on_and_on_is_found,
            recovery_touches_a_number_only_if_time_and_boot_agree, the_instance_is_made_once,
            the_helper_is_where_we_say, missing_standard_descriptors_are_filled)
