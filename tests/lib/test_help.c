@@ -135,29 +135,45 @@ static const int some_workers[] = {1, 2, 4, 8};
 
 /* --- what it may start, and what never ------------------------------------------------------------------------ */
 
-HELPED(COSCHED_HELP_IDLE, brief_tasks_are_started_by_main_while_the_workers_are_held)
-{
-    enum { N = 20 };
+enum { BRIEF = 20 };
 
+/* Whether MAIN started all of them while the workers were held. */
+static bool main_starts_brief_ones(void)
+{
+    cosched_task t[BRIEF];
+    uint64_t before = helped();
+    bool all = true;
+    reset();
+    forget();
     teach(brief, 10000);
     hold_workers();
-    cosched_task t[N];
-    for (intptr_t i = 0; i < N; i++) {
+    for (intptr_t i = 0; i < BRIEF; i++) {
         t[i] = spawn_with(brief, (void *)i, 0);
     }
-    for (intptr_t i = 0; i < N; i++) {
-        int64_t result = -1;
-        int rc;
-        while ((rc = cosched_await(&t[i], &result, cosched_in_ms(100))) == -ETIMEDOUT) {
-            forget(); /* a sanitizer, or a machine short of memory, made one of them cost more than MAIN may give */
-            teach(brief, 10000);
+    for (intptr_t i = 0; i < BRIEF && all; i++) {
+        while (cos_help_cost(help(), brief) <= COS_HELP_NS && t[i].index != 0) {
+            int64_t result = -1;
+            int rc = cosched_await(&t[i], &result, cosched_in_ms(2));
+            EXPECT((rc == 0 && result == i) || rc == -ETIMEDOUT);
         }
-        EXPECT_EQ(rc, 0);
-        EXPECT_EQ(result, i);
+        all = t[i].index == 0;
     }
-    EXPECT_EQ(on_main, N);
-    EXPECT_EQ(helped(), N);
+    EXPECT_EQ(helped() - before, on_main);
     release_workers();
+    for (intptr_t i = 0; i < BRIEF; i++) {
+        if (t[i].index != 0) {
+            EXPECT_EQ(run_join(t[i]), i);
+        }
+    }
+    EXPECT(!all || on_main == BRIEF);
+    return all;
+}
+
+HELPED(COSCHED_HELP_IDLE, brief_tasks_are_started_by_main_while_the_workers_are_held)
+{
+    while (!main_starts_brief_ones()) { /* a sanitizer, an emulator, or a machine short of memory made one of them cost more
+                                         * than MAIN may give: that is never helped again, and waits for a worker */
+    }
 }
 
 static void expect_left_alone(cosched_fn fn, uint32_t flags)
