@@ -246,15 +246,20 @@ int main()
     void *warm[2];
     (void)backtrace(warm, 2); // loads libgcc before any small stack needs it
     const int counts[] = {0, 1, 2, 4, 8};
+    // These first: a thread of a runtime that is gone takes a moment to vanish, and ThreadSanitizer lets the child of a process
+    // that has several start none.
+    for (int n : counts) {
+        workers = n;
+        expect_abort(calls_it, "terminate: chain intact, 1 objects, an exception");
+        expect_abort(calls_it_by_cosched, "terminate: chain intact, 1 objects, an exception");
+        expect_abort(spawns_it, "terminate: chain intact, 1 objects, an exception");
+        expect_abort(catches_around_a_call, "longjmp or an exception passed a frame of cosched");
+    }
     for (int n : counts) {
         workers = n;
         EXPECT(run(many) == 0);
         EXPECT(run(on_a_grown_stack) == 0);
         EXPECT(run(in_threads_that_block) == 0);
-        expect_abort(calls_it, "terminate: chain intact, 1 objects, an exception");
-        expect_abort(calls_it_by_cosched, "terminate: chain intact, 1 objects, an exception");
-        expect_abort(spawns_it, "terminate: chain intact, 1 objects, an exception");
-        expect_abort(catches_around_a_call, "longjmp or an exception passed a frame of cosched");
     }
     std::puts("exceptions inside tasks: passed");
     return 0;
