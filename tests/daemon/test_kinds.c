@@ -17,15 +17,14 @@
 #include <unistd.h>
 #include <xxhash.h>
 
+#include "instance.h"
 #include "kind.h"
 #include "process.h"
-
-#define INSTANCE "0123456789abcdef0123456789abcdef"
 
 static const char *const base_env[] = {"PATH=/usr/local/bin:/usr/bin:/bin", "KEPT=yes", "GONE=no",
                                        NULL};
 static struct exec_settings settings = {.helper = COSCHED_EXEC_PATH,
-                                        .instance = INSTANCE,
+                                        .instance = test_instance,
                                         .env = base_env,
                                         .grace_ns = INT64_C(60000000000),
                                         .output_max_bytes = 1 << 20,
@@ -251,7 +250,7 @@ static int64_t exec_settings_arrive(void *arg)
           ",\"env\":{\"GONE\":null,\"NEW\":\"1\",\"COSCHED_JOB_ID\":\"0\",\"COSCHED_DEADLINE\":"
           "\"x\"}");
     succeeded(&t);
-    snprintf(expected, sizeof expected, "yes..1.%lld.1." INSTANCE ".\n", (long long)t.run.id);
+    snprintf(expected, sizeof expected, "yes..1.%lld.1.%s.\n", (long long)t.run.id, test_instance);
     ck_assert_str_eq(text_of(&t, OUTPUT_STDOUT), expected);
     try_fini(&t);
 
@@ -260,9 +259,9 @@ static int64_t exec_settings_arrive(void *arg)
     try_body(&t);
     succeeded(&t);
     snprintf(expected, sizeof expected,
-             "COSCHED_JOB_ID=%lld\nCOSCHED_ATTEMPT=1\nCOSCHED_INSTANCE=" INSTANCE
-             "\nCOSCHED_DEADLINE=2023-11-14T22:13:20.123456Z\nA=b\n",
-             (long long)t.run.id);
+             "COSCHED_JOB_ID=%lld\nCOSCHED_ATTEMPT=1\nCOSCHED_INSTANCE=%s\n"
+             "COSCHED_DEADLINE=2023-11-14T22:13:20.123456Z\nA=b\n",
+             (long long)t.run.id, test_instance);
     ck_assert_str_eq(text_of(&t, OUTPUT_STDOUT), expected);
     try_fini(&t);
 

@@ -16,11 +16,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "instance.h"
 #include "process.h"
 #include "process_internal.h"
 #include "suite.h"
-
-#define INSTANCE "0123456789abcdef0123456789abcdef"
 
 /* What a job's environment is, with an id and an instance of the test's choice. */
 struct environment {
@@ -50,7 +49,7 @@ static struct process_command shell(const char *script, long id)
     snprintf(text, sizeof text, "%s", script);
     return (struct process_command){.helper = COSCHED_EXEC_PATH,
                                     .argv = argv,
-                                    .envp = environment(id, INSTANCE)->list,
+                                    .envp = environment(id, test_instance)->list,
                                     .cwd = NULL,
                                     .umask = 022,
                                     .limits = PROCESS_LIMITS_NONE};
@@ -302,7 +301,7 @@ START_TEST(the_group_gets_the_signal)
     ck_assert_int_eq(WTERMSIG(await(&p)), SIGTERM);
     ck_assert_int_eq(process_signal_group(p.pid, SIGTERM), -ESRCH);
     ck_assert_int_eq(process_signal_group(0, SIGTERM), -ESRCH);
-    ck_assert_int_ge(process_end_leftovers(INSTANCE, 1, p.pid), 0);
+    ck_assert_int_ge(process_end_leftovers(test_instance, 1, p.pid), 0);
     ck_assert(gone(child));
     ck_assert(!process_may_have_left(p.pid));
     process_close(&p);
@@ -331,7 +330,7 @@ START_TEST(a_grandchild_in_a_session_of_its_own_is_found)
     ck_assert_int_eq(WEXITSTATUS(await(&p)), 0);
     ck_assert(process_may_have_left(p.pid));
     ck_assert(!gone(grandchild));
-    ck_assert_int_ge(process_end_leftovers(INSTANCE, 7, p.pid), 1);
+    ck_assert_int_ge(process_end_leftovers(test_instance, 7, p.pid), 1);
     ck_assert(gone(grandchild));
     ck_assert(!process_may_have_left(p.pid));
     process_close(&p);
@@ -345,7 +344,7 @@ START_TEST(one_without_mark_and_session_is_found_by_descent)
     struct process p = start("env -i setsid sh -c 'echo $$; exec sleep 1000' &", 7);
     pid_t grandchild = read_pid(&p);
     await(&p);
-    ck_assert_int_ge(process_end_leftovers(INSTANCE, 7, p.pid), 1);
+    ck_assert_int_ge(process_end_leftovers(test_instance, 7, p.pid), 1);
     ck_assert(gone(grandchild));
     process_close(&p);
 }
@@ -370,7 +369,7 @@ START_TEST(others_are_left_alone)
                              7);
     pid_t first = read_pid(&p), second = read_pid(&p);
     await(&p);
-    ck_assert_int_eq(process_end_leftovers(INSTANCE, 7, p.pid), 1);
+    ck_assert_int_eq(process_end_leftovers(test_instance, 7, p.pid), 1);
     ck_assert(!gone(other.pid));
     ck_assert(!gone(other_child));
     ck_assert(!gone(foreign_child));
@@ -378,7 +377,7 @@ START_TEST(others_are_left_alone)
     /* The last job takes everything with it. */
     ck_assert_int_eq(process_signal_group(other.pid, SIGKILL), 0);
     await(&other);
-    ck_assert_int_eq(process_end_leftovers(INSTANCE, 8, other.pid), 3);
+    ck_assert_int_eq(process_end_leftovers(test_instance, 8, other.pid), 3);
     ck_assert(gone(other_child) && gone(foreign_child) && gone(first) && gone(second));
     process_close(&p);
     process_close(&other);
@@ -395,7 +394,7 @@ START_TEST(many_leftovers_that_fork_on)
                              9);
     read_pid(&p);
     await(&p);
-    ck_assert_int_ge(process_end_leftovers(INSTANCE, 9, p.pid), 90);
+    ck_assert_int_ge(process_end_leftovers(test_instance, 9, p.pid), 90);
     ck_assert(!process_may_have_left(p.pid));
     ck_assert_int_eq(waitpid(-1, NULL, WNOHANG), -1); /* all reaped */
     process_close(&p);
@@ -487,13 +486,13 @@ START_TEST(recovery_ends_what_a_former_life_left)
     struct process_mark mark =
         former_life("setsid sh -c 'echo $$; exec sleep 1000' & exec sleep 1000", true, &child);
     ck_assert(!gone(mark.pid) && !gone(child));
-    ck_assert_int_eq(process_end_job(INSTANCE, 8, &(struct process_mark){0}), 0);
-    ck_assert_int_eq(process_end_job(INSTANCE, 7, &mark), 2);
+    ck_assert_int_eq(process_end_job(test_instance, 8, &(struct process_mark){0}), 0);
+    ck_assert_int_eq(process_end_job(test_instance, 7, &mark), 2);
     ck_assert(gone(mark.pid) && gone(child));
-    ck_assert_int_eq(process_end_job(INSTANCE, 7, &mark), 0);
+    ck_assert_int_eq(process_end_job(test_instance, 7, &mark), 0);
     /* The process had not been recorded when the daemon died: the environment is enough. */
     mark = former_life("echo $$; exec sleep 1000", true, &child);
-    ck_assert_int_eq(process_end_job(INSTANCE, 7, &(struct process_mark){0}), 1);
+    ck_assert_int_eq(process_end_job(test_instance, 7, &(struct process_mark){0}), 1);
     ck_assert(gone(mark.pid));
 }
 
@@ -514,7 +513,7 @@ START_TEST(one_that_executes_on_and_on_is_found)
     snprintf(script, sizeof script, "echo $$; exec sh '%s'", path);
     for (int i = 0; i < 100; i++) {
         struct process_mark mark = former_life(script, true, &child);
-        int ended = process_end_job(INSTANCE, 7, &(struct process_mark){0});
+        int ended = process_end_job(test_instance, 7, &(struct process_mark){0});
         ck_assert(ended == 1 || kill(mark.pid, SIGKILL) != 0); /* else nobody would */
         ck_assert(gone(mark.pid));
     }
@@ -534,12 +533,12 @@ START_TEST(recovery_touches_a_number_only_if_time_and_boot_agree)
     struct process_mark mark = former_life("sleep 1000 & echo $!; exec sleep 1000", false, &child),
                         wrong = mark;
     wrong.start_time++;
-    ck_assert_int_eq(process_end_job(INSTANCE, 7, &wrong), 0);
+    ck_assert_int_eq(process_end_job(test_instance, 7, &wrong), 0);
     wrong = mark;
     wrong.boot_id[0] = wrong.boot_id[0] == 'a' ? 'b' : 'a';
-    ck_assert_int_eq(process_end_job(INSTANCE, 7, &wrong), 0);
+    ck_assert_int_eq(process_end_job(test_instance, 7, &wrong), 0);
     ck_assert(!gone(mark.pid) && !gone(child));
-    ck_assert_int_eq(process_end_job(INSTANCE, 7, &mark), 2);
+    ck_assert_int_eq(process_end_job(test_instance, 7, &mark), 2);
     ck_assert(gone(mark.pid) && gone(child));
 }
 
