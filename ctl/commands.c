@@ -28,7 +28,13 @@ const struct command command_table[] = {
     {"retry", "ID...", "Queue ended jobs again, with the same ids", command_retry, NULL},
     {"rm", "ID...", "Forget ended jobs and their output", command_rm, NULL},
     {"signal", "ID SIGNAL", "Signal the processes of a running job", command_signal, NULL},
-    {"queue", "list", "List the queues", command_queue, NULL},
+    {"queue", "list | set|pause|resume|reset|delete NAME", "List the queues, steer one",
+     command_queue,
+     "  list          what there is, and what it holds\n"
+     "  set NAME      --parallel N, --rate PER-SECOND, --weight N; makes it, if it is not there\n"
+     "  pause NAME, resume NAME\n                start nothing more; go on\n"
+     "  reset NAME    forget what was set or paused: as configured\n"
+     "  delete NAME   --move-to QUEUE takes its unfinished jobs\n"},
     {"stats", "[--watch] [--interval D] [--count N]", "Show live metrics", command_stats,
      "  --watch       again every second\n  --interval D  again every D\n"
      "  --count N     end after N times\n"},

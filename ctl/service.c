@@ -1,4 +1,4 @@
-/* Commands about the daemon itself: kinds, metrics, queue, ping, drain, shutdown, version. */
+/* Commands about the daemon itself: kinds, metrics, ping, drain, shutdown, version. */
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -69,23 +69,6 @@ int command_ping(struct ctl *ctl, int argc, char **argv)
         show_duration_us(&text, (double)(monotonic_us() - begin));
         status = ctl->output->answer(ctl, answer.result, buf_text(&text));
         buf_free(&text);
-        message_response_fini(&answer);
-    }
-    return status;
-}
-
-int command_queue(struct ctl *ctl, int argc, char **argv)
-{
-    struct response answer;
-    int status = options_only_common(ctl, argc, argv);
-    if (status == 0 && (argc - optind != 1 || strcmp(argv[optind], "list") != 0)) {
-        status = options_usage(ctl, "the one thing it does is: queue list");
-    }
-    if (status == 0) {
-        status = ctl_call(ctl, "cannot list the queues", "queues", &answer);
-    }
-    if (status == 0) {
-        status = ctl->output->queues(ctl, json_get(answer.result, "queues"));
         message_response_fini(&answer);
     }
     return status;

@@ -294,10 +294,10 @@ int text_queues(struct ctl *ctl, const struct json *queues)
 {
     static const struct column columns[] = {{"QUEUE", false, false},  {"DEPTH", true, false},
                                             {"RUNNING", true, false}, {"PARALLEL", true, false},
-                                            {"RATE", true, false},    {"PAUSED", false, false},
-                                            {"OLDEST", true, false}};
+                                            {"RATE", true, false},    {"WEIGHT", true, false},
+                                            {"PAUSED", false, false}, {"OLDEST", true, false}};
     static const char *const members[] = {"name", "depth",  "running", "parallel",
-                                          "rate", "paused", "oldest_s"};
+                                          "rate", "weight", "paused",  "oldest_s"};
     size_t count = sizeof members / sizeof members[0];
     struct table *table = table_create(columns, count, false, true);
     for (const struct json *queue = json_first(queues); table && queue; queue = json_next(queue)) {

@@ -65,6 +65,11 @@ static const struct command commands[] = {
     {"metrics", COMMAND_AT_ONCE, true, command_metrics},
     {"kinds", COMMAND_AT_ONCE, false, command_kinds},
     {"queues", COMMAND_AT_ONCE, false, command_queues},
+    {"queue.set", COMMAND_AT_ONCE, true, command_queue_set},
+    {"queue.pause", COMMAND_AT_ONCE, true, command_queue_pause},
+    {"queue.resume", COMMAND_AT_ONCE, true, command_queue_resume},
+    {"queue.reset", COMMAND_AT_ONCE, true, command_queue_reset},
+    {"queue.delete", COMMAND_AT_ONCE, true, command_queue_delete},
     {"drain", COMMAND_WAITING, true, command_drain},
     {"shutdown", COMMAND_AT_ONCE, true, command_shutdown},
 };

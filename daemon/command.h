@@ -1,6 +1,6 @@
 /* command.h - the verbs of the protocol: who may use them, what they take, what they answer.
  *
- * Families: command.c (the table, small verbs, helpers), command_submit.c, command_query.c, command_control.c,
+ * Families: command.c (the table, small verbs, helpers), command_submit.c, command_query.c, command_queue.c, command_control.c,
  * command_wait.c, command_logs.c; command_job.c writes a job as JSON. Everything on MAIN, in tasks of a connection.
  */
 #ifndef DAEMON_COMMAND_H
@@ -115,6 +115,11 @@ void command_stats(struct call *call);
 void command_metrics(struct call *call);
 void command_kinds(struct call *call);
 void command_queues(struct call *call);
+void command_queue_set(struct call *call);
+void command_queue_pause(struct call *call);
+void command_queue_resume(struct call *call);
+void command_queue_reset(struct call *call);
+void command_queue_delete(struct call *call);
 void command_cancel(struct call *call);
 void command_retry(struct call *call);
 void command_remove(struct call *call);

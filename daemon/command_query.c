@@ -1,4 +1,4 @@
-/* command_query.c - verbs that only look: get, list, stats, metrics, kinds, queues.
+/* command_query.c - verbs that only look: get, list, stats, metrics, kinds.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -173,7 +173,7 @@ void command_metrics(struct call *call)
     buf_free(&text);
 }
 
-/* --- kinds, queues --------------------------------------------------------------------------------------- */
+/* --- kinds --------------------------------------------------------------------------------------- */
 
 void command_kinds(struct call *call)
 {
@@ -195,27 +195,4 @@ void command_kinds(struct call *call)
     writer_end_array(&w);
     writer_end_object(&w);
     call_result_end(call, &w);
-}
-
-void command_queues(struct call *call)
-{
-    static const char *const names[] = {NULL};
-    struct writer w;
-    if (!param_known(call, names))
-        return;
-    struct metrics_queue *queues = calloc(DISPATCH_QUEUES_MAX, sizeof *queues);
-    if (!queues) {
-        call_error_store(call, -ENOMEM, 0);
-        return;
-    }
-    size_t count = dispatch_queues(call->surface->dispatch, queues, DISPATCH_QUEUES_MAX);
-    call_result(call, &w);
-    writer_object(&w);
-    writer_member_array(&w, "queues");
-    for (size_t i = 0; i < count; i++)
-        metrics_write_queue(&w, &queues[i], true);
-    writer_end_array(&w);
-    writer_end_object(&w);
-    call_result_end(call, &w);
-    free(queues);
 }

@@ -95,6 +95,7 @@ static void answer_refused(struct submission *s, int rc, const struct store_refu
         call_error_limit(&call, which ? which : "jobs_waiting", 1000);
         break;
     }
+    case -ENOENT: call_error(&call, MESSAGE_INVALID_PARAMS, where, "a queue was deleted"); break;
     default: call_error_store(&call, rc, 0); break;
     }
 }

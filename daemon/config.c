@@ -225,6 +225,13 @@ static int set_text(struct config *config, const struct key *key, const char *va
 
 /* --- [queue NAME] ------------------------------------------------------------------------------------ */
 
+void config_queue_default(struct config_queue *queue, const char *name)
+{
+    int cpus = cosched_cpus();
+    *queue = (struct config_queue){.parallel = cpus < 2 ? 2 : cpus, .weight = 1};
+    snprintf(queue->name, sizeof queue->name, "%s", name);
+}
+
 static struct config_queue *queue_named(struct config *config, const char *name)
 {
     for (size_t i = 0; i < config->queue_count; i++)
@@ -233,14 +240,11 @@ static struct config_queue *queue_named(struct config *config, const char *name)
     if (config->queue_count == CONFIG_QUEUES_MAX)
         return NULL;
     struct config_queue *queue = &config->queues[config->queue_count++];
-    snprintf(queue->name, sizeof queue->name, "%s", name);
-    int cpus = cosched_cpus();
-    queue->parallel = cpus < 2 ? 2 : cpus;
-    queue->paused = false;
+    config_queue_default(queue, name);
     return queue;
 }
 
-static bool name_is_plain(const char *name)
+bool config_queue_name_valid(const char *name)
 {
     size_t length = strlen(name);
     if (length == 0 || length > CONFIG_NAME_MAX)
@@ -249,30 +253,84 @@ static bool name_is_plain(const char *name)
            length;
 }
 
+/* Digits and at most one point: no exponent, no sign, no locale. */
+static int parse_rate(const char *value, double *out)
+{
+    size_t whole = strspn(value, "0123456789");
+    size_t rest = value[whole] == '.' ? 1 + strspn(value + whole + 1, "0123456789") : 0;
+    if (whole == 0 || whole > 9 || rest == 1 || rest > 10 || value[whole + rest] != '\0')
+        return -EINVAL;
+    double scale = 1;
+    *out = 0;
+    for (const char *p = value; *p; p++) {
+        if (*p == '.')
+            continue;
+        scale *= p > value + whole ? 10 : 1;
+        *out = *out * 10 + (*p - '0');
+    }
+    *out /= scale;
+    return 0;
+}
+
+static int set_rate(struct config_queue *queue, const char *value, char *why)
+{
+    double rate = 0;
+    if (parse_rate(value, &rate) < 0 || rate > CONFIG_RATE_MAX ||
+        (rate > 0 && rate < CONFIG_RATE_MIN))
+        return refuse(why, "must be 0, or starts per second from 0.001 to 1000000");
+    queue->rate = rate;
+    return 0;
+}
+
+static int set_queue_number(struct config_queue *queue, const char *key, const char *value,
+                            char *why)
+{
+    static const struct {
+        const char *key;
+        enum type type;
+        int64_t min, max;
+    } numbers[] = {{"parallel", INT, 0, CONFIG_PARALLEL_MAX},
+                   {"weight", INT, 1, CONFIG_WEIGHT_MAX},
+                   {"paused", BOOL, 0, 1}};
+
+    int64_t number = 0;
+    size_t i = 0;
+    while (i < sizeof numbers / sizeof *numbers && strcmp(numbers[i].key, key) != 0)
+        i++;
+    if (i == sizeof numbers / sizeof *numbers)
+        return refuse(why, "unknown key");
+    int rc = parse_number(numbers[i].type, value, &number, why);
+    if (rc < 0)
+        return rc;
+    if (number < numbers[i].min || number > numbers[i].max) {
+        snprintf(why, 256, "must be between %lld and %lld", (long long)numbers[i].min,
+                 (long long)numbers[i].max);
+        return -EINVAL;
+    }
+    switch (i) {
+    case 0: queue->parallel = number; break;
+    case 1: queue->weight = number; break;
+    default: queue->paused = number != 0; break;
+    }
+    return 0;
+}
+
 static int set_queue(struct config *config, const char *name, const char *key, const char *value,
                      char *why)
 {
-    if (!name_is_plain(name))
+    if (!config_queue_name_valid(name))
         return refuse(why, "a queue's name is 1 to 64 letters, digits, '_', '.' or '-'");
-    if (strcmp(key, "rate") == 0 || strcmp(key, "weight") == 0)
-        return refuse(why, "not supported yet");
-    if (strcmp(key, "parallel") != 0 && strcmp(key, "paused") != 0)
-        return refuse(why, "unknown key");
-    int64_t number = 0;
-    bool is_parallel = strcmp(key, "parallel") == 0;
-    int rc = parse_number(is_parallel ? INT : BOOL, value, &number, why);
+    struct config_queue next, *queue = NULL;
+    config_queue_default(&next, name); /* a faulty value makes no queue */
+    int rc = strcmp(key, "rate") == 0 ? set_rate(&next, value, why)
+                                      : set_queue_number(&next, key, value, why);
     if (rc < 0)
         return rc;
-    if (is_parallel && (number < 0 || number > 10000))
-        return refuse(why, "must be between 0 and 10000");
-    struct config_queue *queue = queue_named(config, name);
+    queue = queue_named(config, name);
     if (!queue)
         return refuse(why, "too many queues (64)");
-    if (is_parallel)
-        queue->parallel = number;
-    else
-        queue->paused = number != 0;
-    return 0;
+    return strcmp(key, "rate") == 0 ? set_rate(queue, value, why)
+                                    : set_queue_number(queue, key, value, why);
 }
 
 /* --- all of it --------------------------------------------------------------------------------------- */
@@ -280,7 +338,7 @@ static int set_queue(struct config *config, const char *name, const char *key, c
 bool config_section_known(const char *section)
 {
     if (strncmp(section, "queue ", 6) == 0)
-        return name_is_plain(section + 6);
+        return config_queue_name_valid(section + 6);
     for (size_t i = 0; i < KEY_COUNT; i++)
         if (strcmp(keys[i].section, section) == 0)
             return true;

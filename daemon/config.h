@@ -22,13 +22,20 @@ enum config_exit {
     CONFIG_EXIT_CONFIG = 78
 };
 
-#define CONFIG_QUEUES_MAX 64
-#define CONFIG_NAME_MAX   64
+#define CONFIG_QUEUES_MAX   64
+#define CONFIG_NAME_MAX     64
+/* Bounds of a queue's settings, in files and at run time. */
+#define CONFIG_PARALLEL_MAX 10000
+#define CONFIG_RATE_MIN     0.001 /* or 0 */
+#define CONFIG_RATE_MAX     1e6
+#define CONFIG_WEIGHT_MAX   1000
 
 struct config_queue {
     char name[CONFIG_NAME_MAX + 1];
     int64_t parallel; /* jobs at once; 0 holds the queue */
     bool paused;
+    double rate; /* starts a second; 0: no limit */
+    int64_t weight;
 };
 
 struct config {
@@ -93,6 +100,10 @@ int config_set(struct config *config, const char *section, const char *key, cons
 int config_read_file(struct config *config, const char *path, FILE *err);
 /* `folder`/[*].conf in order of names. A missing folder is fine. */
 int config_read_folder(struct config *config, const char *folder, FILE *err);
+/* 1 to 64 letters, digits, '_', '.' or '-'. */
+bool config_queue_name_valid(const char *name);
+/* What a queue is that nobody configured. */
+void config_queue_default(struct config_queue *queue, const char *name);
 /* true: a section of this name can appear in a file. */
 bool config_section_known(const char *section);
 

@@ -90,12 +90,7 @@ static void make_tombstone(struct dispatch *d, struct row *row)
     row->epoch = (uint8_t)(d->epoch % 3);
 }
 
-/* --- queues and users --------------------------------------------------------------------------------- */
-
-static bool first_in_line(const struct row *a, const struct row *b)
-{
-    return a->priority != b->priority ? a->priority > b->priority : a->order < b->order;
-}
+/* --- order, and users --------------------------------------------------------------------------------- */
 
 static bool first_due(const struct row *a, const struct row *b)
 {
@@ -105,48 +100,6 @@ static bool first_due(const struct row *a, const struct row *b)
 static bool first_over(const struct row *a, const struct row *b)
 {
     return a->deadline_us != b->deadline_us ? a->deadline_us < b->deadline_us : a->id < b->id;
-}
-
-/* `make`: a queue that is not configured appears held, so that its jobs are kept and start nothing. */
-struct queue *dispatch_queue(struct dispatch *d, const char *name, bool make)
-{
-    for (size_t i = 0; i < d->queue_count; i++)
-        if (strcmp(d->queues[i].name, name) == 0)
-            return &d->queues[i];
-    if (!make || d->queue_count == DISPATCH_QUEUES_MAX)
-        return NULL;
-    char *copy = strdup(name);
-    if (!copy)
-        return NULL;
-    struct queue *queue = &d->queues[d->queue_count++];
-    *queue = (struct queue){.name = copy};
-    row_heap_init(&queue->line, ROW_IN_LINE, first_in_line);
-    return queue;
-}
-
-bool dispatch_queue_exists(const struct dispatch *d, const char *name)
-{
-    for (size_t i = 0; i < d->config.config->queue_count; i++)
-        if (strcmp(d->config.config->queues[i].name, name) == 0)
-            return true;
-    return false;
-}
-
-int dispatch_reload(struct dispatch *d)
-{
-    const struct config *config = d->config.config;
-    for (size_t i = 0; i < d->queue_count; i++)
-        if (!dispatch_queue_exists(d, d->queues[i].name))
-            d->queues[i].parallel = 0;
-    for (size_t i = 0; i < config->queue_count; i++) {
-        struct queue *queue = dispatch_queue(d, config->queues[i].name, true);
-        if (!queue)
-            return -ENOMEM;
-        queue->parallel = config->queues[i].parallel;
-        queue->paused = config->queues[i].paused;
-    }
-    bell_ring(&d->kick);
-    return 0;
 }
 
 static uint64_t *user_jobs(struct dispatch *d, uint32_t uid)
@@ -196,6 +149,12 @@ static void count_state(struct dispatch *d, struct row *row, enum job_state stat
         *jobs = is_open ? *jobs + 1 : *jobs - (*jobs > 0);
     }
     row->state = (uint8_t)state;
+}
+
+static void count_in_queue(struct dispatch *d, const struct row *row, int by)
+{
+    if (row->state != JOB_NEW && !job_final((enum job_state)row->state))
+        d->queues[row->queue].jobs += (uint32_t)by;
 }
 
 /* Answers the row's place in line, 0 when it had none: what was due and is committed as queued keeps it. */
@@ -261,6 +220,7 @@ void dispatch_apply(struct dispatch *d, const struct job_row *news, int64_t seq,
     bool starting = (row->flags & ROW_STARTING) && state == JOB_QUEUED;
     const struct queue *queue = dispatch_queue(d, news->queue, true);
     row->seq = seq;
+    count_in_queue(d, row, -1);
     row->queue = (uint16_t)(queue ? queue - d->queues : 0);
     row->priority = news->priority;
     row->attempt = news->attempt;
@@ -269,6 +229,7 @@ void dispatch_apply(struct dispatch *d, const struct job_row *news, int64_t seq,
     row->flags = (uint8_t)(flags | (news->cancel_requested ? ROW_CANCEL : 0U) |
                            (starting ? ROW_STARTING : 0U));
     count_state(d, row, state);
+    count_in_queue(d, row, 1);
     if (job_final(state)) {
         make_tombstone(d, row);
         metrics_ended(d->config.metrics, state);
@@ -364,12 +325,13 @@ static int load_one(void *ctx, const struct job_row *row)
 
 int dispatch_load(struct dispatch *d)
 {
-    int rc = store_load(d->config.store, load_one, d);
+    int rc = dispatch_queues_load(d);
+    if (rc == STORE_OK)
+        rc = store_load(d->config.store, load_one, d);
     for (size_t i = 0; i < d->queue_count; i++)
-        if (!dispatch_queue_exists(d, d->queues[i].name))
-            log_warning("queue is not configured: its jobs wait",
-                        LOG_STR("queue", d->queues[i].name),
-                        LOG_INT("jobs", d->queues[i].line.count));
+        if (!d->queues[i].known && d->queues[i].jobs > 0)
+            log_warning("there is no such queue: its jobs wait",
+                        LOG_STR("queue", d->queues[i].name), LOG_INT("jobs", d->queues[i].jobs));
     dispatch_time_arm(d);
     return rc;
 }
@@ -399,24 +361,32 @@ static void start_claimed(struct dispatch *d, cosched_group *group)
     }
 }
 
-static void start_line(struct dispatch *d, cosched_group *group, struct queue *queue)
+static bool start_one(struct dispatch *d, cosched_group *group, struct queue *queue)
 {
-    while (!queue->paused && queue->running < queue->parallel) {
-        struct row *row = row_heap_first(&queue->line);
-        if (!row)
-            return;
-        struct running *r = dispatch_running_new(d, (uint16_t)(queue - d->queues));
-        if (!r)
-            return;
-        r->id = row->id;
-        r->attempt = row->attempt + 1;
-        r->uid = row->uid;
-        r->deadline_us = row->deadline_us;
-        r->ready_us = row->order;
-        row_heap_remove(&queue->line, row);
-        row->flags |= ROW_STARTING;
-        spawn_attempt(d, group, r);
-    }
+    struct row *row = row_heap_first(&queue->line);
+    struct running *r = dispatch_running_new(d, (uint16_t)(queue - d->queues));
+    if (!r)
+        return false;
+    r->id = row->id;
+    r->attempt = row->attempt + 1;
+    r->uid = row->uid;
+    r->deadline_us = row->deadline_us;
+    r->ready_us = row->order;
+    row_heap_remove(&queue->line, row);
+    row->flags |= ROW_STARTING;
+    spawn_attempt(d, group, r);
+    return true;
+}
+
+/* What may start now, queues by their weights. Answers when a rate lets the next one go. */
+static int64_t start_lines(struct dispatch *d, cosched_group *group)
+{
+    int64_t wake_ns = COSCHED_NEVER, now_ns = cosched_now();
+    struct queue *queue;
+    while ((queue = dispatch_queue_next(d, now_ns, &wake_ns)) != NULL)
+        if (!start_one(d, group, queue))
+            break;
+    return wake_ns;
 }
 
 static void start_movers(struct dispatch *d, cosched_group *group)
@@ -446,12 +416,12 @@ int64_t dispatch_task(void *arg)
         rc = cosched_group_spawn(&group, dispatch_expire_task, d, &attr);
     while (rc == 0 && !(d->stopping && d->running_count == 0)) {
         start_claimed(d, &group);
-        bool may_start = !d->draining && cosched_now() >= d->store_again_ns;
-        for (size_t i = 0; may_start && i < d->queue_count; i++)
-            start_line(d, &group, &d->queues[i]);
-        start_movers(d, &group);
         bool hold = d->store_again_ns > cosched_now();
-        rc = bell_wait(&d->kick, hold ? d->store_again_ns : COSCHED_NEVER);
+        int64_t wake_ns = hold ? d->store_again_ns : COSCHED_NEVER;
+        if (!d->draining && !hold)
+            wake_ns = start_lines(d, &group);
+        start_movers(d, &group);
+        rc = bell_wait(&d->kick, wake_ns);
         rc = rc == -ETIMEDOUT ? 0 : rc;
     }
     cosched_group_cancel(&group);
@@ -486,16 +456,20 @@ static int64_t oldest_order(const struct row_heap *line)
 size_t dispatch_queues(const struct dispatch *d, struct metrics_queue *out, size_t max)
 {
     size_t count = 0;
-    for (size_t i = 0; i < d->queue_count && count < max; i++, count++) {
+    for (size_t i = 0; i < d->queue_count && count < max; i++) {
         const struct queue *q = &d->queues[i];
+        if (!q->known && q->jobs == 0)
+            continue; /* deleted; one with jobs shows, though nobody knows it: they wait */
         int64_t wait_us = q->line.count ? cosched_now() / 1000 - oldest_order(&q->line) : 0;
         int64_t wait_ms = wait_us > 0 ? wait_us / 1000 : 0;
-        out[count] = (struct metrics_queue){.name = q->name,
-                                            .depth = q->line.count,
-                                            .running = q->running,
-                                            .parallel = q->parallel,
-                                            .paused = q->paused,
-                                            .oldest_s = (double)wait_ms / 1000.0};
+        out[count++] = (struct metrics_queue){.name = q->name,
+                                              .depth = q->line.count,
+                                              .running = q->running,
+                                              .parallel = q->parallel,
+                                              .rate = q->rate_per_s,
+                                              .weight = q->weight,
+                                              .paused = q->paused,
+                                              .oldest_s = (double)wait_ms / 1000.0};
     }
     return count;
 }

@@ -46,7 +46,7 @@ struct dispatch_job {
 };
 
 /* All or none. STORE_NOT_FOUND and STORE_CONFLICT with *refusal; -ESHUTDOWN while draining; -EDQUOT: a limit (see
- * dispatch_limit). */
+ * dispatch_limit); -ENOENT: a queue was deleted meanwhile. */
 int dispatch_submit(struct dispatch *d, struct dispatch_job *jobs, size_t count, uint32_t uid,
                     bool admin, struct store_refusal *refusal);
 /* The name of the limit that `count` more jobs of this user would break, or NULL. */
@@ -57,7 +57,26 @@ int dispatch_retry(struct dispatch *d, int64_t id);  /* an ended job runs again 
 int dispatch_remove(struct dispatch *d, int64_t id); /* an ended job and its output go */
 /* To the process group of a running command. STORE_REFUSED: no process now. */
 int dispatch_signal(struct dispatch *d, int64_t id, int signal);
+
+/* --- queues -------------------------------------------------------------------------------------------- */
+
+struct dispatch_queue_change {
+    bool has_parallel, has_rate, has_weight, has_paused;
+    int64_t parallel, weight;
+    double rate; /* starts a second; 0: no limit */
+    bool paused;
+};
+
 bool dispatch_queue_exists(const struct dispatch *d, const char *name);
+
+/* The four below are durable when they return, and survive a restart. STORE_NOT_FOUND: no such queue. */
+
+/* `make`: one that is not there appears; -EDQUOT: there are too many. */
+int dispatch_queue_change(struct dispatch *d, const char *name,
+                          const struct dispatch_queue_change *change, bool make);
+int dispatch_queue_reset(struct dispatch *d, const char *name); /* as configured */
+/* Its unfinished jobs go to the queue move_to; with NULL there must be none: STORE_CONFLICT. */
+int dispatch_queue_delete(struct dispatch *d, const char *name, const char *move_to, size_t *moved);
 
 /* Of a job that has not ended; NULL: it has, or never was. Until the caller suspends. */
 const struct row *dispatch_find(const struct dispatch *d, int64_t id);

@@ -1,18 +1,34 @@
 /* dispatch_internal.h - shared by the files of dispatch and nobody else: dispatch.c (memory follows the store),
- * dispatch_submit.c (the verbs), dispatch_run.c (one attempt), dispatch_time.c (delays and deadlines).
+ * dispatch_submit.c (the verbs), dispatch_queue.c (queues), dispatch_run.c (one attempt), dispatch_time.c (delays and deadlines).
  */
 #ifndef DAEMON_DISPATCH_INTERNAL_H
 #define DAEMON_DISPATCH_INTERNAL_H
 #include "dispatch.h"
+#include "pace.h"
 
 #define DISPATCH_MOVERS_MAX 64
 
+/* What was changed of a queue at run time, as the store keeps it. */
+struct queue_change {
+    bool there;   /* kept at all: the queue was changed, or made */
+    bool deleted; /* though it is configured */
+    struct dispatch_queue_change made;
+};
+
 struct queue {
     char *name; /* owned */
-    int64_t parallel;
+    int64_t parallel, weight;
+    double rate_per_s;
     bool paused;
+    bool known; /* configured or made; else it is only here because jobs name it, and held */
+    struct queue_change change;
+    struct queue *heir; /* of one that was deleted: where its jobs are now; or NULL */
+    struct pace_rate rate;
+    struct pace_share share;
     uint32_t running;   /* slots taken: running, starting, or claimed by an insertion */
     uint32_t inserting; /* insertions on their way that did not claim: nobody may overtake them */
+    uint32_t entering;  /* all insertions on their way */
+    uint32_t jobs;      /* rows that have not ended */
     struct row_heap line;
 };
 
@@ -61,6 +77,8 @@ struct dispatch {
     struct row_heap delayed, deadlines;
     struct queue *queues; /* owned */
     size_t queue_count;
+    uint64_t turn;            /* of the queue that started last: pace.h */
+    cosched_mutex queue_lock; /* changes of queues, and edits of jobs, one at a time */
     uint64_t by_state[JOB_STATES];
     struct user *users; /* owned */
     size_t user_count;
@@ -97,6 +115,12 @@ void dispatch_leave(struct dispatch *d, unsigned epoch);
 void dispatch_apply(struct dispatch *d, const struct job_row *news, int64_t seq, unsigned flags);
 void dispatch_apply_effects(struct dispatch *d, struct store_effects *effects);
 struct queue *dispatch_queue(struct dispatch *d, const char *name, bool make);
+int dispatch_queues_load(struct dispatch *d); /* what was changed in former lives */
+/* A slot and the rate allow a start now: true, and it is counted against the rate. */
+bool dispatch_queue_take(struct queue *q, int64_t now_ns);
+/* Who starts the first of its line now, counted against its rate; NULL: nobody, and *wake_ns becomes the time when a
+ * rate lets somebody, if that is earlier. */
+struct queue *dispatch_queue_next(struct dispatch *d, int64_t now_ns, int64_t *wake_ns);
 void dispatch_line_push(struct dispatch *d, struct row *row);
 /* Nothing without a deadline, or when it is there already. */
 void dispatch_deadline_push(struct dispatch *d, struct row *row);

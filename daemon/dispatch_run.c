@@ -87,6 +87,7 @@ static void put_back(struct running *r, int rc)
 {
     struct dispatch *d = r->d;
     struct row *row = rows_find(&d->rows, r->id);
+    pace_rate_give_back(&d->queues[r->queue].rate);
     if (rc != STORE_REFUSED)
         d->store_again_ns = cosched_in_ms(1000);
     if (!row || !(row->flags & ROW_STARTING))

@@ -36,13 +36,16 @@ struct pending {
 static void pending_begin(struct dispatch *d, const struct spec *spec, struct pending *p)
 {
     *p = (struct pending){.queue = dispatch_queue(d, spec->queue, true)};
-    if (!p->queue || spec->delay_ns > 0 || spec->at_us > 0 || spec->after_count > 0)
+    if (!p->queue)
         return;
     struct queue *queue = p->queue;
-    bool free_slot = !d->draining && !queue->paused && queue->running < queue->parallel &&
-                     queue->line.count == 0 && queue->inserting == 0 &&
-                     cosched_now() >= d->store_again_ns;
-    if (free_slot)
+    queue->entering++;
+    if (spec->delay_ns > 0 || spec->at_us > 0 || spec->after_count > 0)
+        return;
+    int64_t now_ns = cosched_now();
+    bool nobody_before = !d->draining && queue->line.count == 0 && queue->inserting == 0 &&
+                         now_ns >= d->store_again_ns;
+    if (nobody_before && dispatch_queue_take(queue, now_ns))
         p->claim = dispatch_running_new(d, (uint16_t)(queue - d->queues));
     if (!p->claim) {
         p->in_line = true;
@@ -54,8 +57,12 @@ static void pending_end(struct dispatch *d, struct pending *p)
 {
     if (p->in_line && --p->queue->inserting == 0)
         bell_ring(&d->kick);
-    if (p->claim)
+    if (p->queue)
+        p->queue->entering--;
+    if (p->claim) {
+        pace_rate_give_back(&p->queue->rate);
         dispatch_running_free(p->claim);
+    }
     p->claim = NULL;
 }
 
@@ -100,6 +107,23 @@ static void accept_one(struct dispatch *d, struct pending *p, const struct store
     pending_end(d, p);
 }
 
+/* A queue that was deleted since the specification was checked: its heir takes the job, as if it had come before. */
+static int find_queues(struct dispatch *d, struct dispatch_job *jobs, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        struct spec *spec = jobs[i].spec;
+        if (dispatch_queue_exists(d, spec->queue))
+            continue;
+        const struct queue *heir = dispatch_queue(d, spec->queue, false);
+        char *name = heir && heir->known ? strdup(heir->name) : NULL;
+        if (!name)
+            return heir && heir->known ? -ENOMEM : -ENOENT;
+        free(spec->queue);
+        spec->queue = name;
+    }
+    return 0;
+}
+
 static int insert_all(struct dispatch *d, struct dispatch_job *jobs, struct store_insert *ins,
                       struct pending *pending, size_t count, struct store_refusal *refusal)
 {
@@ -138,6 +162,9 @@ int dispatch_submit(struct dispatch *d, struct dispatch_job *jobs, size_t count,
         return refuse_all(jobs, count, -ESHUTDOWN);
     if (dispatch_limit(d, uid, count))
         return refuse_all(jobs, count, -EDQUOT);
+    int error = find_queues(d, jobs, count);
+    if (error < 0)
+        return refuse_all(jobs, count, error);
     int64_t begun_ns = cosched_now(), now_us = dispatch_wall_us();
     /* One job is what nearly every call brings: no allocation for it. */
     struct store_insert one_insert = {0}, *ins = &one_insert;

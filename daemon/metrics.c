@@ -115,7 +115,8 @@ void metrics_write_queue(struct writer *w, const struct metrics_queue *q, bool n
     writer_member_uint(w, "depth", q->depth);
     writer_member_uint(w, "running", q->running);
     writer_member_int(w, "parallel", q->parallel);
-    writer_member_int(w, "rate", 0); /* no limit: rates are not acted on yet */
+    writer_member_double(w, "rate", q->rate);
+    writer_member_int(w, "weight", q->weight);
     writer_member_bool(w, "paused", q->paused);
     writer_member_double(w, "oldest_s", q->oldest_s);
     writer_end_object(w);

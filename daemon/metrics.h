@@ -30,7 +30,8 @@ struct metrics {
 struct metrics_queue {
     const char *name;
     uint64_t depth, running;
-    int64_t parallel;
+    int64_t parallel, weight;
+    double rate; /* starts a second; 0: no limit */
     bool paused;
     double oldest_s;
 };

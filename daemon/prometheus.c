@@ -40,7 +40,7 @@ static void gauge(struct buf *out, const char *name, const char *help, uint64_t 
     sample(out, name, value);
 }
 
-/* Exact and independent of the locale: digits of the whole and six behind the point. */
+/* Millionths. Exact and independent of the locale: digits of the whole and six behind the point. */
 static void put_seconds(struct buf *out, uint64_t us)
 {
     buf_printf(out, "%llu.%06llu", (unsigned long long)(us / 1000000),
@@ -129,6 +129,11 @@ static uint64_t parallel_of(const struct metrics_queue *q)
     return (uint64_t)q->parallel;
 }
 
+static uint64_t weight_of(const struct metrics_queue *q)
+{
+    return (uint64_t)q->weight;
+}
+
 static uint64_t paused_of(const struct metrics_queue *q)
 {
     return q->paused;
@@ -143,6 +148,7 @@ static void write_queues(struct buf *out, const struct metrics_view *view)
         {"queue_depth", "Jobs in line.", depth_of},
         {"queue_running", "Slots taken.", running_of},
         {"queue_parallel", "Slots there are.", parallel_of},
+        {"queue_weight", "Share among queues that compete.", weight_of},
         {"queue_paused", "1 while nothing is started.", paused_of},
     };
 
@@ -151,6 +157,12 @@ static void write_queues(struct buf *out, const struct metrics_view *view)
         for (size_t k = 0; k < view->queue_count; k++)
             labelled(out, table[i].name, "queue", view->queues[k].name,
                      table[i].value(&view->queues[k]));
+    }
+    head(out, "queue_rate", GAUGE, "Starts allowed a second; 0 is no limit.");
+    for (size_t k = 0; k < view->queue_count; k++) {
+        buf_printf(out, "cosched_queue_rate{queue=\"%s\"} ", view->queues[k].name);
+        put_seconds(out, (uint64_t)(view->queues[k].rate * 1e6));
+        buf_putc(out, '\n');
     }
     head(out, "queue_oldest_seconds", GAUGE, "How long the oldest job in line has waited.");
     for (size_t k = 0; k < view->queue_count; k++) {

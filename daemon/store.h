@@ -98,6 +98,11 @@ int store_again(struct store *store, int64_t id, int64_t now_us, struct job_row 
 int store_edit(struct store *store, int64_t id, const struct spec *spec, int64_t run_at_us,
                int64_t deadline_us, int64_t now_us, struct job_row *row, int64_t *seq);
 
+/* Up to max unfinished jobs of the queue `from`, with ids above `after`, are `to`'s; ids names them, ascending. *count below
+ * max: these were the last. No event tells of it. */
+int store_queue_move(struct store *store, const char *from, const char *to, int64_t after,
+                     int64_t *ids, size_t max, size_t *count);
+
 /* --- looking ---------------------------------------------------------------------------------- */
 
 /* *out is freed with store_job_free. STORE_NOT_FOUND. */

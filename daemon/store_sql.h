@@ -53,6 +53,9 @@ int store_sql_again(struct store_sql *sql, int64_t id, int64_t now_us, struct jo
 int store_sql_edit(struct store_sql *sql, int64_t id, const struct spec *spec, int64_t run_at_us,
                    int64_t deadline_us, int64_t now_us, struct job_row *row, int64_t *seq);
 
+int store_sql_queue_move(struct store_sql *sql, const char *from, const char *to, int64_t after,
+                         int64_t *ids, size_t max, size_t *count);
+
 int store_sql_get(struct store_sql *sql, int64_t id, unsigned with, struct store_job **out);
 /* One slice of ids, from page->next (0: the newest) downwards, added to the page; page->next is 0
  * when it is complete. */

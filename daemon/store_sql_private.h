@@ -46,6 +46,9 @@
              " WHERE id = ?1")                                                                     \
     X(EDIT, "UPDATE jobs SET state = ?2, priority = ?3, run_at_us = ?4, deadline_us = ?5,"         \
             " keep_us = ?6, bytes = ?7, queue = ?8, name = ?9 WHERE id = ?1")                      \
+    X(OF_QUEUE, "SELECT id FROM jobs INDEXED BY jobs_open WHERE state <= 4 AND id > ?1"            \
+                " AND queue = ?2 ORDER BY id LIMIT ?3")                                            \
+    X(REQUEUE, "UPDATE jobs SET queue = ?2 WHERE id = ?1")                                         \
     X(REMOVE, "DELETE FROM jobs WHERE id = ?1")                                                    \
     X(ATTEMPT, "INSERT INTO attempts (job, n, life, started_us, outcome)"                          \
                " VALUES (?1, ?2, ?3, ?4, 0)")                                                      \

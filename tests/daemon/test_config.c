@@ -113,9 +113,30 @@ START_TEST(faults_name_file_and_line)
 
 END_TEST
 
+START_TEST(rates_and_weights_of_queues)
+{
+    static const char *const faults[] = {"",    "-1",     "1.",  ".5",      "1e3",   "+1",
+                                         "0x1", "0.0005", "1,5", "1000001", "1.2.3", "inf"};
+    const char *text = "[queue default]\nrate = 0.25\nweight = 7\n[queue b]\nrate = 1000000\n";
+    ck_assert_int_eq(read_text(text, strlen(text)), 0);
+    ck_assert_double_eq(config.queues[0].rate, 0.25);
+    ck_assert_int_eq(config.queues[0].weight, 7);
+    ck_assert_double_eq(config.queues[1].rate, 1e6);
+    ck_assert_int_eq(config.queues[1].weight, 1);
+    for (size_t i = 0; i < sizeof faults / sizeof *faults; i++) {
+        char line[64];
+        snprintf(line, sizeof line, "[queue default]\nrate = %s\n", faults[i]);
+        refused(line, 2,
+                "queue default.rate: must be 0, or starts per second from 0.001 to 1000000");
+    }
+    refused("[queue c]\nweight = 0\n", 2, "queue c.weight: must be between 1 and 1000");
+    ck_assert_uint_eq(config.queue_count, 2); /* a faulty setting makes no queue */
+}
+
+END_TEST
+
 START_TEST(what_is_not_built_yet_is_refused_not_ignored)
 {
-    refused("[queue default]\nrate = 5\n", 2, "queue default.rate: not supported yet");
     refused("[resources]\ngpu = 1\n", 2, "resources.gpu: not supported yet");
     refused("[schedule]\ntime_zone = UTC\n", 2, "schedule.time_zone: not supported yet");
 }
@@ -312,6 +333,7 @@ int main(void)
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_add_test(tc, good_file_sets_values);
     tcase_add_test(tc, faults_name_file_and_line);
+    tcase_add_test(tc, rates_and_weights_of_queues);
     tcase_add_test(tc, what_is_not_built_yet_is_refused_not_ignored);
     tcase_add_test(tc, over_long_lines_and_nul_bytes);
     tcase_add_test(tc, same_key_in_two_sections_is_no_duplicate);
