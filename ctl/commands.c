@@ -16,6 +16,7 @@ const struct command command_table[] = {
      "  --kind K        only this kind\n  --name NAME     only this name\n"
      "  --limit N       at most N jobs (100)\n  --before ID     only older jobs\n"},
     {"status", "ID...", "Show jobs in full", command_status, NULL},
+    {"why", "ID", "Say what a job waits for", command_why, NULL},
     {"wait", "[--timeout D] [--any] ID...", "Wait for jobs, exit as they did", command_wait,
      "  --timeout D  give up after a duration (exit status 124)\n"
      "  --any        the first that ends is enough\n"},

@@ -55,6 +55,7 @@ static const struct command commands[] = {
     {"submit_many", COMMAND_SUBMIT, false, command_submit_many},
     {"get", COMMAND_AT_ONCE, false, command_get},
     {"list", COMMAND_AT_ONCE, false, command_list},
+    {"why", COMMAND_AT_ONCE, false, command_why},
     {"wait", COMMAND_WAITING, false, command_wait},
     {"cancel", COMMAND_AT_ONCE, false, command_cancel},
     {"retry", COMMAND_AT_ONCE, false, command_retry},

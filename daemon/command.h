@@ -111,6 +111,7 @@ void command_submit(struct call *call);
 void command_submit_many(struct call *call);
 void command_get(struct call *call);
 void command_list(struct call *call);
+void command_why(struct call *call);
 void command_stats(struct call *call);
 void command_metrics(struct call *call);
 void command_kinds(struct call *call);

@@ -81,6 +81,9 @@ int dispatch_queue_delete(struct dispatch *d, const char *name, const char *move
 /* Of a job that has not ended; NULL: it has, or never was. Until the caller suspends. */
 const struct row *dispatch_find(const struct dispatch *d, int64_t id);
 
+/* The name of its queue, as long as the row. */
+const char *dispatch_queue_of(const struct dispatch *d, const struct row *row);
+
 /* --- the daemon's end ----------------------------------------------------------------------------------- */
 
 void dispatch_drain(struct dispatch *d, bool on); /* on: starts and submissions stop */
@@ -103,5 +106,34 @@ struct dispatch_counts {
 
 void dispatch_counts(const struct dispatch *d, struct dispatch_counts *out);
 size_t dispatch_queues(const struct dispatch *d, struct metrics_queue *out, size_t max);
+
+/* --- why it does not run --------------------------------------------------------------------------------- */
+
+enum dispatch_wait {
+    DISPATCH_WAIT_DEPENDENCY, /* the store knows which */
+    DISPATCH_WAIT_TIME,
+    DISPATCH_WAIT_BACKOFF,
+    DISPATCH_WAIT_QUEUE_LIMIT,
+    DISPATCH_WAIT_RATE,
+    DISPATCH_WAIT_PAUSED,
+    DISPATCH_WAIT_DRAIN,
+    DISPATCH_WAITS
+};
+
+struct dispatch_why {
+    enum job_state state;
+    uint32_t attempt;
+    unsigned waits;   /* bits 1 << enum dispatch_wait; none: it is about to start, or runs */
+    int64_t position; /* in line, from 1; 0: in none */
+    int64_t until_us; /* of a time or a backoff */
+    int64_t rate_us;  /* when the rate lets one go */
+    struct metrics_queue queue; /* without a name: dispatch_queue_of has it */
+    pid_t pid;                  /* running: of its process; 0: none */
+    int64_t since_us;           /* running: the start of this attempt */
+    bool cancel;                /* running: it is being ended */
+};
+
+/* STORE_NOT_FOUND: it has ended, or never was. May suspend, for other tasks' sake. */
+int dispatch_why(struct dispatch *d, int64_t id, struct dispatch_why *out);
 
 #endif

@@ -73,6 +73,11 @@ struct queue *dispatch_queue(struct dispatch *d, const char *name, bool make)
     return queue;
 }
 
+const char *dispatch_queue_of(const struct dispatch *d, const struct row *row)
+{
+    return d->queues[row->queue].name;
+}
+
 bool dispatch_queue_exists(const struct dispatch *d, const char *name)
 {
     const struct queue *queue = find(d, name);
