@@ -16,6 +16,13 @@ const struct command command_table[] = {
      "  --kind K        only this kind\n  --name NAME     only this name\n"
      "  --limit N       at most N jobs (100)\n  --before ID     only older jobs\n"},
     {"status", "ID...", "Show jobs in full", command_status, NULL},
+    {"edit", "OPTIONS ID", "Change a job that has not started", command_edit,
+     "  --queue Q  --priority N  --after ID,...  --delay D  --at TIME\n"
+     "  --timeout D  --deadline D|TIME  --name NAME\n"
+     "                 as in submit\n"
+     "  --label K=V    these labels instead of those it has; may be repeated\n"
+     "  --clear WHAT   back to the default: queue priority after at delay timeout\n"
+     "                 deadline labels name\n"},
     {"why", "ID", "Say what a job waits for", command_why, NULL},
     {"wait", "[--timeout D] [--any] ID...", "Wait for jobs, exit as they did", command_wait,
      "  --timeout D  give up after a duration (exit status 124)\n"

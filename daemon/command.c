@@ -58,6 +58,7 @@ static const struct command commands[] = {
     {"why", COMMAND_AT_ONCE, false, command_why},
     {"wait", COMMAND_WAITING, false, command_wait},
     {"cancel", COMMAND_AT_ONCE, false, command_cancel},
+    {"edit", COMMAND_AT_ONCE, false, command_edit},
     {"retry", COMMAND_AT_ONCE, false, command_retry},
     {"remove", COMMAND_AT_ONCE, false, command_remove},
     {"signal", COMMAND_AT_ONCE, false, command_signal},

@@ -121,6 +121,7 @@ void command_queue_pause(struct call *call);
 void command_queue_resume(struct call *call);
 void command_queue_reset(struct call *call);
 void command_queue_delete(struct call *call);
+void command_edit(struct call *call);
 void command_cancel(struct call *call);
 void command_retry(struct call *call);
 void command_remove(struct call *call);

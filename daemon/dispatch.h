@@ -58,6 +58,22 @@ int dispatch_remove(struct dispatch *d, int64_t id); /* an ended job and its out
 /* To the process group of a running command. STORE_REFUSED: no process now. */
 int dispatch_signal(struct dispatch *d, int64_t id, int signal);
 
+#define DISPATCH_EDIT_INVALID 100 /* beside the store's answers: `change` refused it */
+
+struct dispatch_edit {
+    /* Changes the specification and says which parts (SPEC_EDIT_*). Must not suspend. Anything but SPEC_OK ends the edit. */
+    int (*change)(void *ctx, struct spec *spec, unsigned *changed);
+    void *ctx;
+    bool any_owner; /* dependencies may be anybody's jobs */
+    /* answers */
+    enum job_state state;
+    struct store_refusal refusal; /* as store_edit's */
+};
+
+/* A job that has not started is changed; on disk when it returns. STORE_NOT_FOUND, STORE_CONFLICT with the refusal;
+ * STORE_REFUSED: it has started or ended; DISPATCH_EDIT_INVALID. */
+int dispatch_edit(struct dispatch *d, int64_t id, struct dispatch_edit *edit);
+
 /* --- queues -------------------------------------------------------------------------------------------- */
 
 struct dispatch_queue_change {

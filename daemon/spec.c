@@ -322,6 +322,16 @@ static const struct spec_member members[] = {
     {"keep", parse_keep},
 };
 
+const struct spec_member *spec_member_find(const char *name)
+{
+    for (size_t i = 0; i < COUNT_OF(members); i++) {
+        if (strcmp(members[i].name, name) == 0) {
+            return &members[i];
+        }
+    }
+    return NULL;
+}
+
 int spec_members(struct spec_parser *parser, const char *base, const struct json *object,
                  const struct spec_member *table, size_t count)
 {

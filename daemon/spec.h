@@ -98,6 +98,25 @@ int spec_parse(const struct json *object, const struct spec_context *context, st
 int spec_load(const char *text, size_t len, struct spec **out);
 void spec_free(struct spec *spec); /* NULL is fine */
 
+/* Which parts an edit named. */
+enum {
+    SPEC_EDIT_QUEUE = 1,
+    SPEC_EDIT_PRIORITY = 2,
+    SPEC_EDIT_AFTER = 4,
+    SPEC_EDIT_TIME = 8, /* delay or at: either takes the place of both */
+    SPEC_EDIT_TIMEOUT = 16,
+    SPEC_EDIT_DEADLINE = 32,
+    SPEC_EDIT_LABELS = 64,
+    SPEC_EDIT_NAME = 128
+};
+
+/* Changes an accepted specification by the members of `set` ({queue, priority, after, at, delay,
+ * timeout, deadline, labels, name}; null clears), each checked as at its submission. SPEC_OK,
+ * SPEC_INVALID, SPEC_NOT_PERMITTED or -ENOMEM; after anything but SPEC_OK the specification is good
+ * for spec_free only. */
+int spec_edit(struct spec *spec, const struct json *set, const struct spec_context *context,
+              unsigned *changed, struct spec_error *error);
+
 /* The arguments as a value, parsed at first use; valid as long as the specification. NULL: out of
  * memory. */
 const struct json *spec_args(struct spec *spec);

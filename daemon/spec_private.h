@@ -20,6 +20,8 @@ struct spec_member {
 /* Every member of object against the table; unknown ones are refused by name. */
 int spec_members(struct spec_parser *parser, const char *base, const struct json *object,
                  const struct spec_member *table, size_t count);
+/* A member of a specification by its name; NULL: there is none. */
+const struct spec_member *spec_member_find(const char *name);
 /* A string of `min` to `max` bytes, copied. */
 int spec_string(struct spec_parser *parser, const char *path, const struct json *value, size_t min,
                 size_t max, char **out);

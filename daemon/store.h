@@ -92,12 +92,13 @@ int store_remove(struct store *store, int64_t id);
  * *row as dispatch keeps it; its queue's name is in row_queue. STORE_NOT_FOUND, STORE_REFUSED. */
 int store_again(struct store *store, int64_t id, int64_t now_us, struct job_row *row,
                 char row_queue[SPEC_NAME_MAX + 1], int64_t *seq);
-/* The `edit` verb on a job with attempt 0: `spec` takes the place of its specification (kind,
- * arguments, key and after stay as they were). STORE_NOT_FOUND, STORE_REFUSED (started, ended).
- * *row: the new one; queue is spec->queue. */
-int store_edit(struct store *store, int64_t id, const struct spec *spec, int64_t run_at_us,
-               int64_t deadline_us, int64_t now_us, struct job_row *row, int64_t *seq);
-
+/* The `edit` verb on a job with attempt 0: edit->spec takes the place of its specification (kind,
+ * arguments and key stay as they were), edit->run_at_us and deadline_us that of its times. With new
+ * dependencies it is blocked or released; one that has failed already skips it, and its dependants
+ * are in *effects. STORE_NOT_FOUND (the job, or a dependency: edit->refusal), STORE_CONFLICT (it
+ * would wait for itself: edit->refusal), STORE_REFUSED (started, ended). */
+int store_edit(struct store *store, int64_t id, struct store_edit *edit, int64_t now_us,
+               struct store_effects *effects);
 /* Up to max unfinished jobs of the queue `from`, with ids above `after`, are `to`'s; ids names them, ascending. *count below
  * max: these were the last. No event tells of it. */
 int store_queue_move(struct store *store, const char *from, const char *to, int64_t after,

@@ -123,14 +123,6 @@ struct finish_request {
     size_t effects_before;
 };
 
-/* Effects of a run that was rolled back never happened. */
-static void cut_effects(struct store_effects *effects, size_t length)
-{
-    while (effects->count > length) {
-        free(effects->moved[--effects->count].queue);
-    }
-}
-
 static int run_finish(struct store_sql *sql, struct store_request *base)
 {
     struct finish_request *request = (struct finish_request *)base;
@@ -142,7 +134,7 @@ static void reset_finish(struct store_request *base)
 {
     struct finish_request *request = (struct finish_request *)base;
     request->made = request->asked;
-    cut_effects(request->effects, request->effects_before);
+    store_effects_cut(request->effects, request->effects_before);
 }
 
 int store_finish(struct store *store, int64_t id, uint32_t attempt,
@@ -161,7 +153,7 @@ int store_finish(struct store *store, int64_t id, uint32_t attempt,
     };
     int r = store_ask(store, &request.base);
     if (r != STORE_OK) {
-        cut_effects(effects, request.effects_before);
+        store_effects_cut(effects, request.effects_before);
         return r;
     }
     *decision = request.made;
@@ -191,7 +183,7 @@ static int run_moves(struct store_sql *sql, struct store_request *base)
 static void reset_moves(struct store_request *base)
 {
     struct moves_request *request = (struct moves_request *)base;
-    cut_effects(request->effects, request->effects_before);
+    store_effects_cut(request->effects, request->effects_before);
 }
 
 int store_move_many(struct store *store, struct store_step *steps, size_t count, int64_t now_us,
@@ -207,7 +199,7 @@ int store_move_many(struct store *store, struct store_step *steps, size_t count,
     };
     int r = store_ask(store, &request.base);
     if (r != STORE_OK) {
-        cut_effects(effects, request.effects_before);
+        store_effects_cut(effects, request.effects_before);
     }
     return r;
 }
@@ -460,7 +452,7 @@ static int run_recover(struct store_sql *sql, struct store_request *base)
 static void reset_recover(struct store_request *base)
 {
     struct recover_request *request = (struct recover_request *)base;
-    cut_effects(request->effects, request->effects_before);
+    store_effects_cut(request->effects, request->effects_before);
 }
 
 int store_recover_commit(struct store *store, struct store_recovery *recovery, int64_t now_us,

@@ -4,33 +4,38 @@
 
 struct edit_request {
     struct store_request base;
-    int64_t id, run_at_us, deadline_us, now_us, seq;
-    const struct spec *spec;
-    struct job_row *row;
+    int64_t id, now_us;
+    struct store_edit *edit;
+    struct store_effects *effects;
+    size_t effects_before;
 };
 
 static int run_edit(struct store_sql *sql, struct store_request *base)
 {
     struct edit_request *request = (struct edit_request *)base;
-    return store_sql_edit(sql, request->id, request->spec, request->run_at_us, request->deadline_us,
-                          request->now_us, request->row, &request->seq);
+    return store_sql_edit(sql, request->id, request->edit, request->now_us, request->effects);
 }
 
-int store_edit(struct store *store, int64_t id, const struct spec *spec, int64_t run_at_us,
-               int64_t deadline_us, int64_t now_us, struct job_row *row, int64_t *seq)
+static void reset_edit(struct store_request *base)
+{
+    struct edit_request *request = (struct edit_request *)base;
+    store_effects_cut(request->effects, request->effects_before);
+}
+
+int store_edit(struct store *store, int64_t id, struct store_edit *edit, int64_t now_us,
+               struct store_effects *effects)
 {
     struct edit_request request = {
-        .base = {.run = run_edit, .writes = true},
+        .base = {.run = run_edit, .reset = reset_edit, .writes = true},
         .id = id,
-        .run_at_us = run_at_us,
-        .deadline_us = deadline_us,
         .now_us = now_us,
-        .spec = spec,
-        .row = row,
+        .edit = edit,
+        .effects = effects,
+        .effects_before = effects->count,
     };
     int r = store_ask(store, &request.base);
-    if (r == STORE_OK && seq != NULL) {
-        *seq = request.seq;
+    if (r != STORE_OK) {
+        store_effects_cut(effects, request.effects_before);
     }
     return r;
 }

@@ -19,6 +19,9 @@ struct store_request {
     cosched_event done;
 };
 
+/* Effects of a run that was rolled back never happened. */
+void store_effects_cut(struct store_effects *effects, size_t length);
+
 /* Waits for the answer, whatever happens to this task. */
 int store_ask(struct store *store, struct store_request *request);
 #endif

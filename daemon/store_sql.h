@@ -50,8 +50,8 @@ int store_sql_moves(struct store_sql *sql, struct store_step *steps, size_t coun
                     struct store_effects *effects);
 int store_sql_again(struct store_sql *sql, int64_t id, int64_t now_us, struct job_row *row,
                     char row_queue[SPEC_NAME_MAX + 1], int64_t *seq);
-int store_sql_edit(struct store_sql *sql, int64_t id, const struct spec *spec, int64_t run_at_us,
-                   int64_t deadline_us, int64_t now_us, struct job_row *row, int64_t *seq);
+int store_sql_edit(struct store_sql *sql, int64_t id, struct store_edit *edit, int64_t now_us,
+                   struct store_effects *effects);
 
 int store_sql_queue_move(struct store_sql *sql, const char *from, const char *to, int64_t after,
                          int64_t *ids, size_t max, size_t *count);

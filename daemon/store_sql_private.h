@@ -45,7 +45,10 @@
              " exit_code = NULL, signal = NULL, error_name = NULL, error_message = NULL"           \
              " WHERE id = ?1")                                                                     \
     X(EDIT, "UPDATE jobs SET state = ?2, priority = ?3, run_at_us = ?4, deadline_us = ?5,"         \
-            " keep_us = ?6, bytes = ?7, queue = ?8, name = ?9 WHERE id = ?1")                      \
+            " keep_us = ?6, bytes = ?7, queue = ?8, name = ?9, waits = ?10 WHERE id = ?1")         \
+    X(WAITS_FOR_IT, "WITH RECURSIVE up (id) AS (VALUES (?1) UNION SELECT w.other"                  \
+                    " FROM waits_for w JOIN up ON w.job = up.id)"                                  \
+                    " SELECT 1 FROM up WHERE id = ?2 LIMIT 1")                                     \
     X(OF_QUEUE, "SELECT id FROM jobs INDEXED BY jobs_open WHERE state <= 4 AND id > ?1"            \
                 " AND queue = ?2 ORDER BY id LIMIT ?3")                                            \
     X(REQUEUE, "UPDATE jobs SET queue = ?2 WHERE id = ?1")                                         \

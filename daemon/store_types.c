@@ -3,6 +3,8 @@
 
 #include <stdlib.h>
 
+#include "store_private.h"
+
 void store_effects_fini(struct store_effects *effects)
 {
     if (effects == NULL) {
@@ -13,6 +15,13 @@ void store_effects_fini(struct store_effects *effects)
     }
     free(effects->moved);
     *effects = (struct store_effects)STORE_EFFECTS_INIT;
+}
+
+void store_effects_cut(struct store_effects *effects, size_t length)
+{
+    while (effects->count > length) {
+        free(effects->moved[--effects->count].queue);
+    }
 }
 
 void store_job_free(struct store_job *job)

@@ -60,6 +60,18 @@ struct store_refusal {
     int64_t id;   /* STORE_CONFLICT: who has the key */
 };
 
+/* What takes the place of a job's specification, and its times. */
+struct store_edit {
+    const struct spec *spec; /* borrowed for the call */
+    bool after;              /* its dependencies are new too, else they stay as they are */
+    bool any_owner;          /* `after` may name anybody's jobs (admins) */
+    int64_t run_at_us, deadline_us;
+    /* answers */
+    struct job_row row; /* as dispatch keeps it; row.queue is spec->queue */
+    int64_t seq;
+    struct store_refusal refusal; /* id 0: of the job itself; else a dependency */
+};
+
 /* A job that a commit moved: published after it, in order of seq. */
 struct store_event {
     int64_t seq, id;

@@ -233,8 +233,9 @@ static int64_t every_other_call(void *arg)
     ck_assert_int_eq(store_again(store, 1, NOW, &row, queue, &seq), STORE_OK);
     ck_assert_str_eq(queue, "default");
     struct spec *spec = spec_of("{\"argv\":[\"true\"],\"queue\":\"q\"}");
-    ck_assert_int_eq(store_edit(store, 1, spec, 0, 0, NOW, &row, &seq), STORE_OK);
-    ck_assert_str_eq(row.queue, "q");
+    struct store_edit edit = {.spec = spec};
+    ck_assert_int_eq(store_edit(store, 1, &edit, NOW, &effects), STORE_OK);
+    ck_assert_str_eq(edit.row.queue, "q");
     spec_free(spec);
     ck_assert_int_eq(store_setting_put(store, "queue.q", "{}"), STORE_OK);
     ck_assert_int_eq(store_setting_each(store, count_settings, &settings), STORE_OK);

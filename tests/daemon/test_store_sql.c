@@ -775,34 +775,87 @@ START_TEST(again_resets_the_budget_and_keeps_the_id)
 
 END_TEST
 
+static int edit(int64_t id, const char *text, bool after, int64_t run_at_us, struct store_edit *out)
+{
+    static struct spec *spec; /* the row's queue points into it until the next edit */
+    spec_free(spec);
+    spec = text ? spec_of(text) : NULL;
+    if (!text) {
+        return STORE_OK;
+    }
+    *out = (struct store_edit){.spec = spec, .after = after, .run_at_us = run_at_us};
+    out->deadline_us = NOW + 99;
+    begin();
+    int r = store_sql_edit(sql, id, out, NOW, &effects);
+    commit();
+    return r;
+}
+
 START_TEST(an_edit_moves_what_has_not_started)
 {
-    struct job_row row;
-    int64_t seq, id = insert("{\"argv\":[\"a\"],\"labels\":{\"x\":\"1\"}}");
-    struct spec *spec = spec_of("{\"argv\":[\"a\"],\"queue\":\"q\",\"priority\":5,\"delay\":\"1s\","
-                                "\"labels\":{\"y\":\"2\"}}");
-    begin();
-    ck_assert_int_eq(store_sql_edit(sql, id, spec, NOW + 9, NOW + 99, NOW, &row, &seq), STORE_OK);
-    commit();
-    ck_assert_int_eq(row.state, JOB_DELAYED);
-    ck_assert_int_eq(row.priority, 5);
-    ck_assert_int_eq(row.deadline_us, NOW + 99);
-    ck_assert_str_eq(row.queue, "q");
+    static const char changed[] = "{\"argv\":[\"a\"],\"queue\":\"q\",\"priority\":5,"
+                                  "\"delay\":\"1s\",\"labels\":{\"y\":\"2\"}}";
+    struct store_edit out;
+    int64_t id = insert("{\"argv\":[\"a\"],\"labels\":{\"x\":\"1\"}}");
+    ck_assert_int_eq(edit(id, changed, false, NOW + 9, &out), STORE_OK);
+    ck_assert_int_eq(out.row.state, JOB_DELAYED);
+    ck_assert_int_eq(out.row.priority, 5);
+    ck_assert_int_eq(out.row.deadline_us, NOW + 99);
+    ck_assert_str_eq(out.row.queue, "q");
     struct store_job *job = get(id);
     ck_assert_str_eq(job->queue, "q");
     ck_assert_uint_eq(job->label_count, 1);
     ck_assert_str_eq(job->labels[0].name, "y");
     store_job_free(job);
-    begin();
-    ck_assert_int_eq(store_sql_edit(sql, id, spec, 0, 0, NOW, &row, &seq), STORE_OK);
-    commit();
-    ck_assert_int_eq(row.state, JOB_QUEUED);
+    ck_assert_int_eq(edit(id, changed, false, 0, &out), STORE_OK);
+    ck_assert_int_eq(out.row.state, JOB_QUEUED);
     start(id, 1);
-    begin();
-    ck_assert_int_eq(store_sql_edit(sql, id, spec, 0, 0, NOW, &row, &seq), STORE_REFUSED);
-    ck_assert_int_eq(store_sql_edit(sql, 77, spec, 0, 0, NOW, &row, &seq), STORE_NOT_FOUND);
-    commit();
-    spec_free(spec);
+    ck_assert_int_eq(edit(id, changed, false, 0, &out), STORE_REFUSED);
+    ck_assert_int_eq(edit(77, changed, false, 0, &out), STORE_NOT_FOUND);
+    ck_assert_int_eq(out.refusal.id, 0);
+    edit(0, NULL, false, 0, NULL);
+}
+
+END_TEST
+
+static enum job_state state_after_edit(int64_t id, const char *text, int64_t run_at_us)
+{
+    struct store_edit out;
+    ck_assert_int_eq(edit(id, text, true, run_at_us, &out), STORE_OK);
+    return (enum job_state)out.row.state;
+}
+
+START_TEST(an_edit_gives_and_takes_dependencies)
+{
+    struct store_edit out;
+    struct store_job *job;
+    int64_t first = insert(TRUE_JOB), second = insert(TRUE_JOB), id = insert(TRUE_JOB);
+    ck_assert_int_eq(state_after_edit(id, "{\"argv\":[\"a\"],\"after\":[1,2,1]}", 0), JOB_BLOCKED);
+    job = get(id);
+    ck_assert_uint_eq(job->after_count, 2);
+    store_job_free(job);
+    ck_assert_int_eq(state_after_edit(id, "{\"argv\":[\"a\"],\"after\":[2]}", 0), JOB_BLOCKED);
+    start(first, 1);
+    finish(first, 1, JOB_OUTCOME_FAILED); /* it does not wait for this one any more */
+    ck_assert_int_eq(state_after_edit(id, "{\"argv\":[\"a\"]}", NOW + 5), JOB_DELAYED);
+    ck_assert_int_eq(state_after_edit(id, "{\"argv\":[\"a\"],\"after\":[2]}", NOW + 5),
+                     JOB_BLOCKED); /* through queued: the table has no arrow of its own */
+    ck_assert_int_eq(state_after_edit(id, "{\"argv\":[\"a\"]}", 0), JOB_QUEUED);
+    ck_assert_int_eq(edit(id, "{\"argv\":[\"a\"],\"after\":[2,77]}", true, 0, &out),
+                     STORE_NOT_FOUND);
+    ck_assert_int_eq(out.refusal.id, 77);
+    ck_assert_uint_eq(out.refusal.after, 1);
+    /* waiting for oneself, at once or over another */
+    ck_assert_int_eq(edit(id, "{\"argv\":[\"a\"],\"after\":[3]}", true, 0, &out), STORE_CONFLICT);
+    ck_assert_int_eq(state_after_edit(second, "{\"argv\":[\"a\"],\"after\":[3]}", 0), JOB_BLOCKED);
+    ck_assert_int_eq(edit(id, "{\"argv\":[\"a\"],\"after\":[2]}", true, 0, &out), STORE_CONFLICT);
+    ck_assert_int_eq(out.refusal.id, second);
+    /* one that has failed already skips it, and whoever waits for it */
+    ck_assert_int_eq(state_after_edit(id, "{\"argv\":[\"a\"],\"after\":[1]}", 0), JOB_SKIPPED);
+    job = get(second);
+    ck_assert_int_eq(job->state, JOB_SKIPPED);
+    store_job_free(job);
+    edit(0, NULL, false, 0, NULL);
 }
 
 END_TEST
@@ -1342,6 +1395,7 @@ int main(void)
         &arrows_with_a_function_of_their_own_are_not_moves,
         &again_resets_the_budget_and_keeps_the_id,
         &an_edit_moves_what_has_not_started,
+        &an_edit_gives_and_takes_dependencies,
         &unfinished_jobs_are_loaded_in_order,
         &lists_are_filtered_and_newest_first,
         &a_list_goes_down_slice_by_slice,
