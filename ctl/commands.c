@@ -46,6 +46,12 @@ const struct command command_table[] = {
     {"stats", "[--watch] [--interval D] [--count N]", "Show live metrics", command_stats,
      "  --watch       again every second\n  --interval D  again every D\n"
      "  --count N     end after N times\n"},
+    {"events", "[--from-seq N] [OPTIONS]", "Show what happens, as it happens", command_events,
+     "  --from-seq N   also what happened after event N\n"
+     "  --type T,T...  job, queue, stats (job)\n"
+     "  --interval D   of queue and stats events (1s)\n"
+     "  --queue Q, --state S,S...\n                 only jobs of this queue, into these states\n"
+     "  --count N      end after N events\n"},
     {"metrics", "", "Show the metrics as Prometheus reads them", command_metrics, NULL},
     {"kinds", "", "List the kinds of jobs and their arguments", command_kinds, NULL},
     {"ping", "", "Ask whether the daemon answers", command_ping, NULL},

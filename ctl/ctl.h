@@ -52,6 +52,7 @@ int command_submit(struct ctl *ctl, int argc, char **argv);
 int command_list(struct ctl *ctl, int argc, char **argv);
 int command_status(struct ctl *ctl, int argc, char **argv);
 int command_edit(struct ctl *ctl, int argc, char **argv);
+int command_events(struct ctl *ctl, int argc, char **argv);
 int command_why(struct ctl *ctl, int argc, char **argv);
 int command_wait(struct ctl *ctl, int argc, char **argv);
 int command_logs(struct ctl *ctl, int argc, char **argv);

@@ -24,7 +24,8 @@ struct output {
     int (*waited)(struct ctl *ctl, const struct json *jobs);
     int (*job)(struct ctl *ctl, const struct json *job, bool first);
     int (*changed)(struct ctl *ctl, const struct json *answer, const struct change *change);
-    int (*event)(struct ctl *ctl, const struct json *event); /* log or gap */
+    int (*event)(struct ctl *ctl, const struct json *event);    /* log or gap */
+    int (*happened)(struct ctl *ctl, const struct json *event); /* of a subscription */
     int (*stats)(struct ctl *ctl, const struct json *stats, const struct json *before, double s);
     int (*kinds)(struct ctl *ctl, const struct json *answer);
     int (*queues)(struct ctl *ctl, const struct json *queues);
@@ -42,6 +43,7 @@ int text_kinds(struct ctl *ctl, const struct json *answer);
 int text_queues(struct ctl *ctl, const struct json *queues);
 int text_stats(struct ctl *ctl, const struct json *stats, const struct json *before, double s);
 int text_event(struct ctl *ctl, const struct json *event);
+int text_happened(struct ctl *ctl, const struct json *event); /* events.c */
 
 /* Bytes of a log event; false: not decodable. */
 bool output_event_bytes(struct buf *out, const struct json *event);

@@ -99,6 +99,7 @@ const struct output output_json = {
     .job = job,
     .changed = changed,
     .event = event,
+    .happened = event,
     .stats = stats,
     .kinds = print,
     .queues = print,

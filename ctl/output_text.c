@@ -119,6 +119,7 @@ const struct output output_text = {
     .job = text_job,
     .changed = changed,
     .event = text_event,
+    .happened = text_happened,
     .stats = text_stats,
     .kinds = text_kinds,
     .queues = text_queues,

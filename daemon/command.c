@@ -72,6 +72,8 @@ static const struct command commands[] = {
     {"queue.resume", COMMAND_AT_ONCE, true, command_queue_resume},
     {"queue.reset", COMMAND_AT_ONCE, true, command_queue_reset},
     {"queue.delete", COMMAND_AT_ONCE, true, command_queue_delete},
+    {"subscribe", COMMAND_AT_ONCE, false, command_subscribe},
+    {"unsubscribe", COMMAND_AT_ONCE, false, command_unsubscribe},
     {"drain", COMMAND_WAITING, true, command_drain},
     {"shutdown", COMMAND_AT_ONCE, true, command_shutdown},
 };

@@ -105,12 +105,17 @@ bool job_filter(struct call *call, const struct json *filter, const char *path,
 /* Members that job_filter knows; for param_known of `list`. */
 extern const char *const job_filter_names[];
 
+/* The answer of `stats`, one JSON object; 0 or -ENOMEM. `names`: with those of queues. May suspend. */
+int stats_write(struct surface *surface, struct writer *w, bool names);
+
 /* --- the verbs ---------------------------------------------------------------------------------------------- */
 
 void command_submit(struct call *call);
 void command_submit_many(struct call *call);
 void command_get(struct call *call);
 void command_list(struct call *call);
+void command_subscribe(struct call *call);
+void command_unsubscribe(struct call *call);
 void command_why(struct call *call);
 void command_stats(struct call *call);
 void command_metrics(struct call *call);

@@ -104,15 +104,12 @@ struct snapshot {
     struct metrics_view view;
 };
 
-/* NULL after an error was answered; to be freed. The worker table alone is four kilobytes: not for a task's stack. */
-static struct snapshot *take_snapshot(struct call *call)
+/* NULL: out of memory; to be freed. The worker table alone is four kilobytes: not for a task's stack. */
+static struct snapshot *take_snapshot(struct surface *s, bool names)
 {
-    struct surface *s = call->surface;
     struct snapshot *shot = calloc(1, sizeof *shot);
-    if (!shot) {
-        call_error_store(call, -ENOMEM, 0);
+    if (!shot)
         return NULL;
-    }
     sample_hop(s->metrics);
     struct store_stats store;
     struct dispatch_counts jobs;
@@ -122,7 +119,7 @@ static struct snapshot *take_snapshot(struct call *call)
     (void)cosched_stats_get(cosched_runtime_self(), &shot->scheduler);
     shot->view = (struct metrics_view){.version = s->version,
                                        .boot_id = s->boot_id,
-                                       .names = call->admin,
+                                       .names = names,
                                        .running = jobs.running,
                                        .queued = jobs.queued,
                                        .delayed = jobs.delayed,
@@ -138,17 +135,29 @@ static struct snapshot *take_snapshot(struct call *call)
     return shot;
 }
 
+int stats_write(struct surface *surface, struct writer *w, bool names)
+{
+    struct snapshot *shot = take_snapshot(surface, names);
+    if (!shot)
+        return -ENOMEM;
+    metrics_write(surface->metrics, w, &shot->view);
+    free(shot);
+    return 0;
+}
+
 void command_stats(struct call *call)
 {
     static const char *const names[] = {NULL};
     struct writer w;
-    struct snapshot *shot = param_known(call, names) ? take_snapshot(call) : NULL;
-    if (!shot)
+    if (!param_known(call, names))
         return;
     call_result(call, &w);
-    metrics_write(call->surface->metrics, &w, &shot->view);
-    call_result_end(call, &w);
-    free(shot);
+    if (stats_write(call->surface, &w, call->admin) == 0) {
+        call_result_end(call, &w);
+    } else {
+        buf_reset(call->out);
+        call_error_store(call, -ENOMEM, 0);
+    }
 }
 
 void command_metrics(struct call *call)
@@ -156,12 +165,12 @@ void command_metrics(struct call *call)
     static const char *const names[] = {NULL};
     struct writer w;
     struct buf text = BUF_INIT;
-    struct snapshot *shot = param_known(call, names) ? take_snapshot(call) : NULL;
-    if (!shot)
+    if (!param_known(call, names))
         return;
-    prometheus_write(call->surface->metrics, &text, &shot->view);
-    free(shot);
-    if (text.failed) {
+    struct snapshot *shot = take_snapshot(call->surface, true);
+    if (shot)
+        prometheus_write(call->surface->metrics, &text, &shot->view);
+    if (!shot || text.failed) {
         call_error_store(call, -ENOMEM, 0);
     } else {
         call_result(call, &w);
@@ -170,6 +179,7 @@ void command_metrics(struct call *call)
         writer_end_object(&w);
         call_result_end(call, &w);
     }
+    free(shot);
     buf_free(&text);
 }
 

@@ -52,7 +52,7 @@ static const struct key keys[] = {
     {"limits", "jobs_per_user",        INT,  AT(jobs_per_user),        1, 100000000, RELOADS},
     {"limits", "waits",                INT,  AT(waits),                1, 10000, RELOADS},
     {"limits", "answer_bytes",         SIZE, AT(answer_bytes),         65536, 1 << 30, RELOADS},
-    {"limits", "subscriptions",  UNSUPPORTED, 0, 0, 0, 0},
+    {"limits", "subscriptions",        INT,  AT(subscriptions),        1, 1000, RELOADS},
     {"schedule", "time_zone",    UNSUPPORTED, 0, 0, 0, 0},
 };
 /* clang-format on */
@@ -383,6 +383,7 @@ int config_init(struct config *config)
         .jobs_waiting = 1000000,
         .jobs_per_user = 1000000,
         .waits = 64,
+        .subscriptions = 16,
         .answer_bytes = 1 << 20,
     };
     memcpy(config, &built_in, sizeof *config);

@@ -73,6 +73,7 @@ struct config {
     int64_t jobs_waiting;
     int64_t jobs_per_user;
     int64_t waits;
+    int64_t subscriptions;
     int64_t answer_bytes;
 };
 

@@ -45,8 +45,9 @@ struct conn {
     size_t pending_bytes;         /* of the requests behind them */
     size_t line_bytes;            /* of the request being carried out */
     unsigned waiting;             /* tasks of waiting verbs */
-    struct buf out;               /* to be sent */
-    size_t sending;               /* bytes that the writer is writing */
+    struct conn_standing standing;
+    struct buf out; /* to be sent */
+    size_t sending; /* bytes that the writer is writing */
     struct bell write_bell, read_bell;
     struct patient *patients;
 };
@@ -163,6 +164,12 @@ static void break_off(struct conn *c)
     bell_ring(&c->write_bell);
 }
 
+/* Tasks that may still have something to say. */
+static bool somebody_talks(const struct conn *c)
+{
+    return c->waiting > 0 || c->standing.count > 0;
+}
+
 static int64_t writer_task(void *arg)
 {
     struct conn *c = arg;
@@ -170,7 +177,7 @@ static int64_t writer_task(void *arg)
     int64_t rc = 0;
     while (rc >= 0) {
         if (c->out.len == 0) {
-            if (c->reading_over && c->pending == 0 && c->waiting == 0)
+            if (c->reading_over && c->pending == 0 && !somebody_talks(c))
                 break;
             rc = bell_wait(&c->write_bell, COSCHED_NEVER);
             continue;
@@ -197,6 +204,25 @@ int conn_spawn(struct conn *c, cosched_fn fn, void *arg, const char *name)
 {
     const cosched_attr attr = {.struct_size = sizeof attr, .name = name, .affinity = COSCHED_MAIN};
     return cosched_group_spawn(&c->group, fn, arg, &attr);
+}
+
+struct conn_standing *conn_standing(struct conn *c)
+{
+    return &c->standing;
+}
+
+int conn_spawn_standing(struct conn *c, cosched_fn fn, void *arg, const char *name)
+{
+    int rc = conn_spawn(c, fn, arg, name);
+    c->standing.count += rc == 0;
+    return rc;
+}
+
+void conn_standing_end(struct conn *c)
+{
+    c->standing.count--;
+    bell_ring(&c->write_bell);
+    bell_ring(&c->read_bell);
 }
 
 /* An answer that would be longer than a client takes becomes an error; a notification has none. */
@@ -378,10 +404,11 @@ static void finish(struct conn *c)
 {
     c->reading_over = true;
     bell_ring(&c->write_bell);
-    while ((c->pending > 0 || c->waiting > 0) && !c->broken) {
-        if (c->waiting > 0 && hung_up(c))
+    while ((c->pending > 0 || somebody_talks(c)) && !c->broken) {
+        if (somebody_talks(c) && hung_up(c))
             break_off(c);
-        int rc = bell_wait(&c->read_bell, c->waiting ? cosched_in_ms(HANGUP_MS) : COSCHED_NEVER);
+        int64_t look_ns = somebody_talks(c) ? cosched_in_ms(HANGUP_MS) : COSCHED_NEVER;
+        int rc = bell_wait(&c->read_bell, look_ns);
         if (rc < 0 && rc != -ETIMEDOUT)
             break_off(c);
     }

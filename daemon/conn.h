@@ -41,6 +41,18 @@ struct answer *conn_answer_begin(struct conn *c);
 void conn_answer_end(struct answer *answer);
 /* A task of the connection. 0 or a negative errno. */
 int conn_spawn(struct conn *c, cosched_fn fn, void *arg, const char *name);
+
+/* What goes on until it is told to end, or the client is gone: subscriptions (command_events.c has the list). */
+struct conn_standing {
+    struct subscription *first;
+    unsigned count; /* tasks */
+    int64_t last_number;
+};
+
+struct conn_standing *conn_standing(struct conn *c);
+/* As conn_spawn; the task's last act is conn_standing_end. */
+int conn_spawn_standing(struct conn *c, cosched_fn fn, void *arg, const char *name);
+void conn_standing_end(struct conn *c);
 /* Whole lines from a waiting verb, sent after what is there; waits while the client does not read. *lines is empty
  * afterwards. 0, -ECANCELED, -EPIPE (the client is gone). */
 int conn_send(struct conn *c, struct buf *lines);

@@ -230,6 +230,7 @@ void dispatch_apply(struct dispatch *d, const struct job_row *news, int64_t seq,
                            (starting ? ROW_STARTING : 0U));
     count_state(d, row, state);
     count_in_queue(d, row, 1);
+    watch_publish(d->config.watch, WATCH_JOBS, WATCH_NEWS, state);
     if (job_final(state)) {
         make_tombstone(d, row);
         metrics_ended(d->config.metrics, state);

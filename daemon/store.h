@@ -119,6 +119,9 @@ int store_load(struct store *store, int (*each)(void *ctx, const struct job_row 
 int store_events(struct store *store, int64_t from_seq, struct store_event *events, size_t max,
                  size_t *count, int64_t *oldest);
 
+/* The next ones that the filter lets through; a slice at a time, so a look may find none and yet not be at the end. */
+int store_follow(struct store *store, struct store_follow *follow);
+
 /* --- the rest --------------------------------------------------------------------------------- */
 
 /* Removes up to max ended jobs that retention no longer covers, and names them (their output goes

@@ -66,6 +66,8 @@ int store_sql_load(struct store_sql *sql, int (*each)(void *ctx, const struct jo
 int store_sql_events(struct store_sql *sql, int64_t from_seq, struct store_event *events,
                      size_t max, size_t *count, int64_t *oldest);
 
+int store_sql_follow(struct store_sql *sql, struct store_follow *follow);
+
 int store_sql_interrupted(struct store_sql *sql, struct store_recovery *recovery);
 int store_sql_recover(struct store_sql *sql, struct store_recovery *recovery, int64_t now_us,
                       struct store_effects *effects);

@@ -31,6 +31,11 @@
     X(EVENTS_OLDEST, "SELECT min(seq) FROM events")                                                \
     X(EVENTS, "SELECT seq, job, state, attempt, uid, at_us FROM events WHERE seq > ?1"             \
               " ORDER BY seq LIMIT ?2")                                                            \
+    X(FOLLOW, "SELECT e.seq, e.job, e.state, e.attempt, e.uid, e.at_us, j.queue, j.kind, j.name"   \
+              " FROM events e LEFT JOIN jobs j ON j.id = e.job"                                    \
+              " WHERE e.seq > ?1 AND e.seq <= ?2 AND (?3 IS NULL OR e.uid = ?3)"                   \
+              " AND (?4 IS NULL OR (?4 >> e.state) & 1) AND (?5 IS NULL OR j.queue = ?5)"          \
+              " AND (?6 IS NULL OR j.kind = ?6) AND (?7 IS NULL OR j.name = ?7) ORDER BY e.seq")   \
     X(STATE, "UPDATE jobs SET state = ?2, waits = ?3 WHERE id = ?1")                               \
     X(WISH, "UPDATE jobs SET cancel_requested = 1 WHERE id = ?1")                                  \
     X(START, "UPDATE jobs SET state = ?2, attempt = ?3, started_us = ?4, run_at_us = NULL"         \

@@ -79,6 +79,8 @@ struct store_event {
     uint32_t attempt;
     uint32_t uid;
     int64_t at_us;
+    /* What the job is now; empty when it was removed since. Only of store_follow. */
+    char queue[SPEC_NAME_MAX + 1], kind[SPEC_KIND_MAX + 1], name[SPEC_NAME_MAX + 1];
 };
 
 /* The others that one commit moved besides the job itself: dependants released or skipped. */
@@ -157,6 +159,18 @@ struct store_filter {
     int64_t before; /* ids below; 0: all */
     size_t limit;   /* 0: 100 */
     unsigned with;  /* STORE_WITH_* */
+};
+
+/* A look at the events that follow a place in their list. */
+struct store_follow {
+    const struct store_filter *filter; /* borrowed; its parent, before, limit and with do not count */
+    int64_t from;                      /* events after this one */
+    struct store_event *events;        /* borrowed; room for max; 0: only the numbers below */
+    size_t max;
+    /* answers */
+    size_t count;
+    int64_t seq;          /* looked at up to here; below `last`: there is more to look at */
+    int64_t oldest, last; /* of those there are; oldest beyond from + 1: some are lost */
 };
 
 struct store_page {

@@ -16,10 +16,13 @@ enum watch_news {
     WATCH_ENDED = 1,   /* the job is final */
     WATCH_STARTED = 2, /* an attempt runs */
     WATCH_OUTPUT = 4,  /* there is more to read */
-    WATCH_IDLE = 8     /* id WATCH_DAEMON: no job runs any more */
+    WATCH_IDLE = 8,    /* id WATCH_DAEMON: no job runs any more */
+    WATCH_NEWS = 16    /* id WATCH_JOBS: something happened to some job */
 };
 
-#define WATCH_DAEMON INT64_C(0) /* no job has this id */
+/* No job has these ids. */
+#define WATCH_DAEMON INT64_C(0)
+#define WATCH_JOBS   INT64_C(-1)
 
 struct watch_node {
     struct watch_node *next, **link; /* link NULL: not in */
