@@ -55,6 +55,7 @@ const struct command command_table[] = {
     {"metrics", "", "Show the metrics as Prometheus reads them", command_metrics, NULL},
     {"kinds", "", "List the kinds of jobs and their arguments", command_kinds, NULL},
     {"ping", "", "Ask whether the daemon answers", command_ping, NULL},
+    {"reload", "", "Read the configuration again", command_reload, NULL},
     {"drain", "[--undo]", "Start nothing more, wait until nothing runs", command_drain,
      "  --undo  accept and start jobs again\n"},
     {"shutdown", "", "Drain and stop the daemon", command_shutdown, NULL},

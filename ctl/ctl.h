@@ -61,6 +61,7 @@ int command_retry(struct ctl *ctl, int argc, char **argv);
 int command_rm(struct ctl *ctl, int argc, char **argv);
 int command_signal(struct ctl *ctl, int argc, char **argv);
 int command_queue(struct ctl *ctl, int argc, char **argv);
+int command_reload(struct ctl *ctl, int argc, char **argv);
 int command_drain(struct ctl *ctl, int argc, char **argv);
 int command_stats(struct ctl *ctl, int argc, char **argv);
 int command_metrics(struct ctl *ctl, int argc, char **argv);

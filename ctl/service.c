@@ -1,4 +1,5 @@
-/* Commands about the daemon itself: kinds, metrics, ping, drain, shutdown, version. */
+/* Commands about the daemon itself: kinds, metrics, ping, reload, drain, shutdown,
+ * version. */
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -67,6 +68,28 @@ int command_ping(struct ctl *ctl, int argc, char **argv)
         terminal_clean(&text, ctl->client.path, strlen(ctl->client.path));
         buf_literal(&text, " in ");
         show_duration_us(&text, (double)(monotonic_us() - begin));
+        status = ctl->output->answer(ctl, answer.result, buf_text(&text));
+        buf_free(&text);
+        message_response_fini(&answer);
+    }
+    return status;
+}
+
+int command_reload(struct ctl *ctl, int argc, char **argv)
+{
+    struct response answer;
+    int status = options_none(ctl, argc, argv);
+    if (status == 0) {
+        status = ctl_call(ctl, "cannot reload", "reload", &answer);
+    }
+    if (status == 0) {
+        struct buf text = BUF_INIT;
+        const struct json *restart = json_get(answer.result, "needs_restart");
+        buf_puts(&text, json_first(restart) ? "reloaded; a restart is needed for" : "reloaded");
+        for (const struct json *key = json_first(restart); key; key = json_next(key)) {
+            buf_putc(&text, ' ');
+            show_value(&text, NULL, key);
+        }
         status = ctl->output->answer(ctl, answer.result, buf_text(&text));
         buf_free(&text);
         message_response_fini(&answer);

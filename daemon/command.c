@@ -29,8 +29,9 @@ static void command_ping(struct call *call)
 
 static void command_hello(struct call *call)
 {
-    static const char *const features[] = {"submit_many", "wait",   "logs",   "drain",
-                                           "retry",       "remove", "signal", "after"};
+    static const char *const features[] = {"submit_many", "wait",      "logs",    "drain", "retry",
+                                           "remove",      "signal",    "after",   "edit",  "why",
+                                           "queue",       "subscribe", "metrics", "reload"};
     struct writer w;
     if (!param_known(call, no_params))
         return;
@@ -74,6 +75,7 @@ static const struct command commands[] = {
     {"queue.delete", COMMAND_AT_ONCE, true, command_queue_delete},
     {"subscribe", COMMAND_AT_ONCE, false, command_subscribe},
     {"unsubscribe", COMMAND_AT_ONCE, false, command_unsubscribe},
+    {"reload", COMMAND_AT_ONCE, true, command_reload},
     {"drain", COMMAND_WAITING, true, command_drain},
     {"shutdown", COMMAND_AT_ONCE, true, command_shutdown},
 };

@@ -16,6 +16,12 @@
 
 struct conn;
 
+/* What came of reading the settings again. */
+struct surface_reload {
+    char why[256]; /* the first fault, when there was one */
+    char restart[256]; /* "exec.nice,…": changed, and not taken over by a running daemon; empty: none */
+};
+
 /* What the verbs work on; one for the daemon. All borrowed. */
 struct surface {
     const struct config *config;
@@ -27,6 +33,8 @@ struct surface {
     int out_dir;
     const char *version, *boot_id;
     void (*stop)(void *ctx); /* asks the daemon to end, as SIGTERM does */
+    /* Reads the settings again, as SIGHUP does: 0, or negative and nothing has changed. Suspends. */
+    int (*reload)(void *ctx, struct surface_reload *out);
     void *ctx;
 };
 
@@ -131,6 +139,7 @@ void command_cancel(struct call *call);
 void command_retry(struct call *call);
 void command_remove(struct call *call);
 void command_signal(struct call *call);
+void command_reload(struct call *call);
 void command_drain(struct call *call);
 void command_shutdown(struct call *call);
 void command_wait(struct call *call);

@@ -1,4 +1,4 @@
-/* command_control.c - verbs that change what is there: cancel, retry, remove, signal, drain, shutdown.
+/* command_control.c - verbs that change what is there: cancel, retry, remove, signal, reload, drain, shutdown.
  *
  * A verb over many ids works on up to 64 of them side by side, so that their commits are shared.
  */
@@ -227,6 +227,31 @@ void command_signal(struct call *call)
 }
 
 /* --- the daemon's end ------------------------------------------------------------------------------------ */
+
+void command_reload(struct call *call)
+{
+    static const char *const names[] = {NULL};
+    struct surface_reload done = {"", ""};
+    struct writer w;
+    if (!param_known(call, names))
+        return;
+    log_info("reload asked for by a client", LOG_INT("uid", call->uid));
+    if (call->surface->reload(call->surface->ctx, &done) < 0) {
+        call_error(call, MESSAGE_CONFLICT, NULL, done.why);
+        return;
+    }
+    call_result(call, &w);
+    writer_object(&w);
+    writer_member_array(&w, "needs_restart");
+    for (const char *name = done.restart; *name; name += strspn(name, ",")) {
+        size_t length = strcspn(name, ",");
+        writer_string_n(&w, name, length);
+        name += length;
+    }
+    writer_end_array(&w);
+    writer_end_object(&w);
+    call_result_end(call, &w);
+}
 
 void command_drain(struct call *call)
 {

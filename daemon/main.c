@@ -50,6 +50,7 @@ struct daemon {
     struct bell bell; /* rung for everything below */
     int stop_requests;
     bool reload_requested;
+    cosched_mutex reload_lock;
     cosched_task dispatch_task, server_task, signal_task, watchdog_task;
 };
 
@@ -190,6 +191,8 @@ static int start_dispatch(struct daemon *d)
     return CONFIG_EXIT_INTERNAL;
 }
 
+static int reload(void *ctx, struct surface_reload *out);
+
 static int start_server(struct daemon *d)
 {
     d->surface = (struct surface){.config = &d->config,
@@ -202,6 +205,7 @@ static int start_server(struct daemon *d)
                                   .version = COSCHED_VERSION_TEXT,
                                   .boot_id = process_boot_id(),
                                   .stop = request_stop,
+                                  .reload = reload,
                                   .ctx = d};
     int inherited = notify_listen_fds();
     const struct server_config config = {&d->surface, d->config.socket_path,
@@ -263,42 +267,78 @@ static int start_tasks(struct daemon *d)
 struct reading {
     struct daemon *d;
     struct config next;
+    char *faults; /* owned by the caller of free; what is wrong, a line each */
 };
 
+/* On a blocking thread. */
 static int64_t read_settings(void *arg)
 {
     struct reading *r = arg;
-    return config_load(&r->next, r->d->argc, r->d->argv, stderr, stderr);
+    size_t size = 0;
+    FILE *said = open_memstream(&r->faults, &size);
+    if (!said)
+        return -ENOMEM;
+    int code = config_load(&r->next, r->d->argc, r->d->argv, said, said);
+    if (fclose(said) != 0)
+        return -ENOMEM;
+    fputs(r->faults, stderr);
+    return code;
 }
 
-/* All or nothing: settings with a fault change nothing. */
-static void reload(struct daemon *d)
+/* The first fault, without its line end and the program's name. */
+static void tell_fault(const char *faults, char *why, size_t size)
 {
-    char names[256];
+    static const char prefix[] = "coschedd: ";
+    faults += strncmp(faults, prefix, sizeof prefix - 1) == 0 ? sizeof prefix - 1 : 0;
+    snprintf(why, size, "%.*s", (int)strcspn(faults, "\n"), faults);
+}
+
+static int take_settings(struct daemon *d, struct reading *r, char *why, size_t size)
+{
     int64_t result = 0;
-    struct reading *r = calloc(1, sizeof *r); /* a configuration is too large for a task's stack */
-    d->reload_requested = false;
-    if (!r)
-        return;
-    r->d = d;
-    (void)notify_reloading();
     int rc = cosched_blocking(&result, read_settings, r);
-    if (rc == 0 && result == -1)
+    if (rc == 0 && result != -1)
+        rc = result < 0 ? (int)result : -EINVAL;
+    if (rc == 0)
         rc = config_take_over(&d->config, &r->next);
-    else if (rc == 0)
-        rc = -EINVAL;
-    if (rc == 0) {
-        log_set_level((enum log_level)d->config.log_level);
-        (void)dispatch_reload(d->dispatch);
-        (void)server_reload(d->server, d->config.admin_group);
-        int restart = config_needs_restart(&d->config, &r->next, names, sizeof names);
-        log_info("settings read again", LOG_STR("needs_restart", restart ? names : "none"));
-    } else {
+    if (rc < 0) {
+        tell_fault(rc == -EINVAL && r->faults ? r->faults : cosched_strerror(rc), why, size);
         log_error("settings not taken over: the old ones stay", LOG_ERR(rc));
+        return rc;
+    }
+    log_set_level((enum log_level)d->config.log_level);
+    (void)dispatch_reload(d->dispatch);
+    (void)server_reload(d->server, d->config.admin_group);
+    return 0;
+}
+
+/* All or nothing: settings with a fault change nothing. One at a time; the verb and the signal share it. */
+static int reload(void *ctx, struct surface_reload *out)
+{
+    struct daemon *d = ctx;
+    struct reading *r = calloc(1, sizeof *r); /* a configuration is too large for a task's stack */
+    int rc = r ? cosched_mutex_lock(&d->reload_lock, COSCHED_NEVER) : -ENOMEM;
+    if (rc < 0) {
+        free(r);
+        tell_fault(cosched_strerror(rc), out->why, sizeof out->why);
+        return rc;
+    }
+    r->d = d;
+    bool serving = d->stop_requests == 0;
+    if (serving)
+        (void)notify_reloading();
+    rc = take_settings(d, r, out->why, sizeof out->why);
+    if (rc == 0) {
+        int restart = config_needs_restart(&d->config, &r->next, out->restart, sizeof out->restart);
+        log_info("settings read again", LOG_STR("needs_restart", restart ? out->restart : "none"));
     }
     config_fini(&r->next);
+    free(r->faults);
     free(r);
-    (void)notify_ready("serving");
+    if (serving)
+        (void)notify_ready("serving");
+    cosched_mutex_unlock(&d->reload_lock);
+    return rc;
 }
 
 /* --- the way back -------------------------------------------------------------------------------------------- */
@@ -308,8 +348,11 @@ static void wait_for_stop(struct daemon *d)
     while (d->stop_requests == 0) {
         if (bell_wait(&d->bell, COSCHED_NEVER) < 0)
             return;
-        if (d->reload_requested)
-            reload(d);
+        if (d->reload_requested) {
+            struct surface_reload out = {"", ""};
+            d->reload_requested = false;
+            (void)reload(d, &out);
+        }
     }
 }
 

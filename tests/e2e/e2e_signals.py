@@ -4,7 +4,7 @@ import os
 import signal
 import time
 
-from e2e import Daemon, check, eventually, no_process_left, run
+from e2e import COSCHEDCTL, Daemon, check, eventually, no_process_left, run
 
 
 def running(client, spec):
@@ -96,9 +96,44 @@ def reload(folder):
     daemon.stop(signal.SIGINT)
 
 
+def reload_verb(folder):
+    """The same by the verb: it answers with the fault, or with what needs a restart; limits and retention follow too."""
+    config = os.path.join(folder, "coschedd.conf")
+    daemon = Daemon(folder).start()
+    with daemon.client() as client:
+        check(client.error("reload", {"x": 1})["data"]["path"] == "params.x")
+        check(client.call("reload") == {"needs_restart": []})
+        with open(config, "w") as f:
+            f.write("[queue default]\nparallel = 5\nrate = 2.5\n[limits]\nwaits = 1\nsubscriptions = 1\n"
+                    "[exec]\nnice = 3\npath = /bin\n[daemon]\nworkers = 2\n")
+        answer = client.call("reload")
+        check(sorted(answer["needs_restart"]) == ["daemon.workers", "exec.nice", "exec.path"], answer)
+        queue = client.call("queues")["queues"][0]
+        check((queue["parallel"], queue["rate"]) == (5, 2.5), queue)
+        client.call("subscribe", {"events": ["job"]})
+        check(client.error("subscribe", {"events": ["job"]})["data"]["limit"] == "subscriptions")
+        client.call("queue.set", {"name": "default", "parallel": 9})
+        with open(config, "w") as f:
+            f.write("[queue default]\nparallel = 3\n[queue extra]\nparallel = 1\nnonsense = 1\n")
+        error = client.error("reload")
+        check(error["data"]["name"] == "conflict" and "coschedd.conf:5: queue extra.nonsense: unknown key" in
+              error["data"]["reason"], error)
+        check([q["name"] for q in client.call("queues")["queues"]] == ["default"], "all or nothing")
+        with open(config, "w") as f:
+            f.write("[queue default]\nparallel = 3\n")
+        client.call("reload")
+        check(client.call("queues")["queues"][0]["parallel"] == 9, "what was set at run time wins")
+        check(client.call("queue.reset", {"name": "default"})["queues"][0]["parallel"] == 3)
+        if COSCHEDCTL:
+            done = daemon.ctl("reload")
+            check(done.returncode == 0 and done.stdout == "reloaded\n", done)
+            check(daemon.ctl("reload", "x").returncode == 64)
+    daemon.stop()
+
+
 def main(folder):
-    for step in (term_drains, drain_timeout_ends_the_rest, second_at_once, verbs, reload):
-        own = os.path.join(folder, step.__name__[:8])
+    for step in (term_drains, drain_timeout_ends_the_rest, second_at_once, verbs, reload, reload_verb):
+        own = os.path.join(folder, step.__name__[:11])
         os.mkdir(own)
         step(own)
 
