@@ -88,6 +88,10 @@ int cos_stack_shutdown(void);
 /* If the address lies in the guard of one of our slots, describes that slot. Async-signal-safe. */
 bool cos_stack_find_guard(const void *address, struct cos_stack *out);
 
+/* If the address lies in the usable range of a slot, describes that. Async-signal-safe. The range stays mapped until
+ * cos_stack_shutdown, whoever has the stack. */
+bool cos_stack_find(const void *address, struct cos_stack *out);
+
 /* Tests: the next first mapping uses this kind instead of probing. -EBUSY when something is mapped. */
 int cos_stack_force_guard(enum cos_stack_guard guard);
 

@@ -255,24 +255,42 @@ void cos_stack_slab_unmap_all(void)
     set_guard(COS_STACK_GUARD_UNKNOWN);
 }
 
-bool cos_stack_find_guard(const void *address, struct cos_stack *out)
+/* The slot that an address lies in. */
+static const struct slab *find(const char *wanted, struct cos_stack_slot *slot)
 {
-    const char *wanted = address;
     /* acquire: pairs with the release in add. */
     const struct slab *slab = cos_atomic_load(&slabs, acquire);
     while (slab != NULL && (wanted < slab->base || wanted >= slab->base + slab->bytes)) {
         slab = slab->next;
     }
     if (slab == NULL) {
-        return false;
+        return NULL;
     }
     size_t slot_bytes = cos_stack_class_bytes(slab->class_index);
     size_t number = (size_t)(wanted - slab->base) / slot_bytes;
-    struct cos_stack_slot slot = {.base = slab->base + number * slot_bytes,
-                                  .number = (uint32_t)number};
-    if (number >= slab->slots || (size_t)(wanted - slot.base) >= cos_stack_guard_bytes()) {
+    *slot = (struct cos_stack_slot){.base = slab->base + number * slot_bytes,
+                                    .number = (uint32_t)number};
+    return number < slab->slots ? slab : NULL;
+}
+
+bool cos_stack_find_guard(const void *address, struct cos_stack *out)
+{
+    struct cos_stack_slot slot;
+    const struct slab *slab = find(address, &slot);
+    if (slab == NULL || (size_t)((const char *)address - slot.base) >= cos_stack_guard_bytes()) {
         return false;
     }
     cos_stack_slot_describe(&slot, slab->class_index, out);
     return true;
+}
+
+bool cos_stack_find(const void *address, struct cos_stack *out)
+{
+    struct cos_stack_slot slot;
+    const struct slab *slab = find(address, &slot);
+    if (slab == NULL) {
+        return false;
+    }
+    cos_stack_slot_describe(&slot, slab->class_index, out);
+    return (const char *)address >= out->lo && (const char *)address < out->hi;
 }

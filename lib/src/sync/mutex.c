@@ -10,6 +10,7 @@
  * The last act of an unlock is always one access that gives the mutex away: after it the mutex may be gone. */
 #include "sync/mutex.h"
 
+#include "sync/holder.h"
 #include "sync/line.h"
 
 #define WAITERS UINT32_C(0x80000000)
@@ -101,6 +102,12 @@ void cos_mutex_lock_always(cosched_mutex *public)
         int rc = lock_in_line(m, self, COSCHED_NEVER, COS_PARK_ALWAYS);
         COS_ASSERT(rc == 0);
     }
+}
+
+uint32_t cos_mutex_holder(const void *copy)
+{
+    const struct mutex *m = copy;
+    return cos_atomic_load(&m->word, relaxed) & ~WAITERS;
 }
 
 bool cos_mutex_mine(cosched_mutex *public)

@@ -2,6 +2,7 @@
 #include <cosched/cosched.h>
 
 #include "sched/panic.h"
+#include "sync/holder.h"
 #include "sync/line.h"
 
 enum once_state { FRESH, RUNNING, DONE };
@@ -102,4 +103,10 @@ int cosched_once_run(cosched_once *public, int64_t *result, cosched_fn fn, void 
         *result = o->result;
     }
     return rc;
+}
+
+uint32_t cos_once_holder(const void *copy)
+{
+    const struct once *o = copy;
+    return o->runner;
 }

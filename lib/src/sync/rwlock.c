@@ -4,6 +4,7 @@
  * Whoever gives up its place must look at the line again: readers behind a writer may come in now. */
 #include <cosched/cosched.h>
 
+#include "sync/holder.h"
 #include "sync/line.h"
 
 enum { READER = 0 }; /* tag of a cell; a writer's is the index of its task, which is not 0 */
@@ -127,4 +128,10 @@ void cosched_rwlock_write_unlock(cosched_rwlock *public)
     l->writer = 0;
     admit(l);
     cos_lock_release(&l->lock);
+}
+
+uint32_t cos_rwlock_holder(const void *copy)
+{
+    const struct rwlock *l = copy;
+    return l->writer;
 }

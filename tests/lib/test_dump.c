@@ -1,0 +1,3 @@
+#include "run.h"
+SCENARIO(nothing){}
+RUN_MAIN("x", EACH(nothing))

@@ -1,0 +1,6 @@
+#include "run.h"
+
+SCENARIO(nothing)
+{
+}
+RUN_MAIN("x", EACH(nothing))
