@@ -29,9 +29,9 @@ static void command_ping(struct call *call)
 
 static void command_hello(struct call *call)
 {
-    static const char *const features[] = {"submit_many", "wait",      "logs",    "drain", "retry",
-                                           "remove",      "signal",    "after",   "edit",  "why",
-                                           "queue",       "subscribe", "metrics", "reload"};
+    static const char *const features[] = {
+        "submit_many", "wait", "logs",  "drain",     "retry",   "remove", "signal", "after",
+        "edit",        "why",  "queue", "subscribe", "metrics", "reload", "tasks"};
     struct writer w;
     if (!param_known(call, no_params))
         return;
@@ -66,6 +66,7 @@ static const struct command commands[] = {
     {"logs", COMMAND_WAITING, false, command_logs},
     {"stats", COMMAND_AT_ONCE, false, command_stats},
     {"metrics", COMMAND_AT_ONCE, true, command_metrics},
+    {"tasks", COMMAND_WAITING, false, command_tasks},
     {"kinds", COMMAND_AT_ONCE, false, command_kinds},
     {"queues", COMMAND_AT_ONCE, false, command_queues},
     {"queue.set", COMMAND_AT_ONCE, true, command_queue_set},

@@ -144,5 +144,6 @@ void command_drain(struct call *call);
 void command_shutdown(struct call *call);
 void command_wait(struct call *call);
 void command_logs(struct call *call);
+void command_tasks(struct call *call);
 
 #endif

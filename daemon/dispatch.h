@@ -120,6 +120,18 @@ struct dispatch_counts {
     uint64_t running, queued, delayed, blocked;
 };
 
+/* The task of a running attempt, above all others of it; {0, 0}: the job does not run. */
+cosched_task dispatch_task_of(struct dispatch *d, int64_t id);
+
+struct dispatch_attempt {
+    cosched_task task;
+    int64_t id;
+    uint32_t uid;
+};
+
+/* All that run, in no order; *out is to be freed. 0, -ENOMEM. */
+int dispatch_attempts(const struct dispatch *d, struct dispatch_attempt **out, size_t *count);
+
 void dispatch_counts(const struct dispatch *d, struct dispatch_counts *out);
 size_t dispatch_queues(const struct dispatch *d, struct metrics_queue *out, size_t max);
 

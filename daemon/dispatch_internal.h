@@ -44,6 +44,7 @@ struct running {
     bool on_disk;      /* JOB_RUNNING with this attempt is committed */
     struct spec *spec; /* owned; NULL until on_disk */
     int64_t deadline_us, ready_us, started_us, started_ns;
+    cosched_task task;   /* dispatch_run_task; {0, 0}: it has not begun */
     cosched_task body;   /* the kind's task; {0, 0}: none now */
     cosched_event ended; /* set by the kind's task as its last act */
     pid_t pid;           /* 0: none now */

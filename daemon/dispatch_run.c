@@ -68,6 +68,25 @@ struct running *dispatch_running_find(struct dispatch *d, int64_t id)
     return NULL;
 }
 
+cosched_task dispatch_task_of(struct dispatch *d, int64_t id)
+{
+    const struct running *r = dispatch_running_find(d, id);
+    return r ? r->task : (cosched_task){0, 0};
+}
+
+int dispatch_attempts(const struct dispatch *d, struct dispatch_attempt **out, size_t *count)
+{
+    *count = 0;
+    *out = malloc((d->running_count + 1) * sizeof **out);
+    if (!*out)
+        return -ENOMEM;
+    for (const struct running *r = d->all; r; r = r->next)
+        if (r->task.index)
+            (*out)[(*count)++] =
+                (struct dispatch_attempt){.task = r->task, .id = r->id, .uid = r->uid};
+    return 0;
+}
+
 void dispatch_interrupt_one(struct running *r, enum job_outcome_kind cause, bool at_once)
 {
     (void)job_outcome_cause(&r->outcome, cause);
@@ -347,6 +366,7 @@ int64_t dispatch_run_task(void *arg)
 {
     struct running *r = arg;
     struct dispatch *d = r->d;
+    r->task = cosched_self();
     if (r->on_disk || commit_start(r)) {
         run_attempt(r);
         int64_t ran_us = (cosched_now() - r->started_ns) / 1000;

@@ -125,8 +125,8 @@ COSCHED_API int64_t cosched_tasks_stuck(cosched_runtime *rt,
  * write answered. */
 COSCHED_API int cosched_dump(cosched_runtime *rt, int fd);
 
-/* The function that an address lies in, as far as the dynamic linker knows it: name+0x1f, file+0x1234, 0x5566…; cut off after
- * size - 1 bytes. Any thread. */
+/* The function that an address lies in, as far as the dynamic linker knows it or the file's symbol table, where it was not
+ * stripped: name+0x1f, else file+0x1234 or 0x5566…; cut off after size - 1 bytes. May read a file. Any thread. */
 COSCHED_API void cosched_symbol(char *out, size_t size, const void *address);
 /* What a reason is called: "mutex", "task" …; static text. Any thread. */
 COSCHED_API const char *cosched_reason_name(cosched_reason reason);

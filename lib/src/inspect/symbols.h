@@ -5,8 +5,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* What was loaded may be gone, and something else at its place: before a look at all tasks. Any thread, like the others. */
+/* What was loaded may be gone, and something else at its place: before a look at all tasks. Any thread, like the other. */
 void cos_symbols_forget(void);
-/* A function of the library that has no public name, in a library that stands apart from the program. */
+/* A function of the library, and not one that programs call, as far as can be told. */
 bool cos_symbol_is_ours(const void *address);
 #endif

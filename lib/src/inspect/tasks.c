@@ -2,6 +2,7 @@
 #include "inspect/tasks.h"
 
 #include <errno.h>
+#include <string.h>
 #include <sys/mman.h>
 
 #include "arch/fence.h"
@@ -67,10 +68,18 @@ bool cos_tasks_look(struct cos_sight *s, struct cos_peek *p, uint32_t index, uin
 void cos_tasks_trim(struct cos_sight *s)
 {
     cosched_task_info *info = &s->info;
-    while (info->frame_count > 0 && cos_symbol_is_ours(info->frames[0])) {
-        info->frames++;
-        info->frame_count--;
+    uint32_t skip = 0;
+    char name[sizeof "cosched_"];
+    /* Only the library leaves a stack: the innermost is its, whatever that is called. */
+    if (info->frame_count > 1) {
+        cosched_symbol(name, sizeof name, info->frames[0]);
+        skip = strcmp(name, "cosched_") != 0 ? 1 : 0;
     }
+    while (skip < info->frame_count && cos_symbol_is_ours(info->frames[skip])) {
+        skip++;
+    }
+    info->frames += skip;
+    info->frame_count -= skip;
 }
 
 static int tell(struct look *l, const struct cos_sight *s)

@@ -90,7 +90,8 @@ int cos_hop_until(cosched_affinity to, int64_t deadline)
     cos_atomic_store(&block->ticket, cos_park_begin(), relaxed);
     f->hop = block;
     f->hop_at = cos_ticks_now();
-    enum cos_cause cause = cos_park_by(commit_hop_until, deadline, COS_PARK_FOR(COSCHED_FOR_THREAD));
+    enum cos_cause cause =
+        cos_park_by(commit_hop_until, (uint64_t)to, deadline, COS_PARK_FOR(COSCHED_FOR_THREAD));
     if (f->hop != NULL) { /* it never left */
         f->hop = NULL;
         e = cos_exec_current();

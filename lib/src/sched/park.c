@@ -83,9 +83,9 @@ enum cos_cause cos_park_on(uint64_t object, int64_t deadline, unsigned flags)
     return park(commit_park, object, deadline, flags);
 }
 
-enum cos_cause cos_park_by(cos_commit_fn commit, int64_t deadline, unsigned flags)
+enum cos_cause cos_park_by(cos_commit_fn commit, uint64_t object, int64_t deadline, unsigned flags)
 {
-    return park(commit, 0, deadline, flags);
+    return park(commit, object, deadline, flags);
 }
 
 bool cos_wake(uint64_t ticket, enum cos_cause cause)

@@ -40,7 +40,7 @@ enum cos_cause cos_park_on(uint64_t object, int64_t deadline, unsigned flags);
 
 /* The same with a commit of the caller's (exec.h): it runs after the task has left its stack, unless the wait ended at once. */
 enum cos_cause cos_park_by(void (*commit)(struct cos_exec *e, struct cos_fiber *left),
-                           int64_t deadline, unsigned flags);
+                           uint64_t object, int64_t deadline, unsigned flags);
 
 /* Gives up a wait that was begun and not parked: COS_CANCELED, or what a source had claimed it with. */
 enum cos_cause cos_park_abort(void);
