@@ -1,5 +1,16 @@
 # Eyes: what looks into a running system (lib/src/inspect).
-foreach(name latency outside_inspect tasks_seen tasks_chain tasks_storm tasks_stuck dump)
+foreach(name latency outside_inspect tasks_seen tasks_chain tasks_storm tasks_stuck dump trace)
     cosched_lib_test(test_${name})
     set_property(TEST test_${name} APPEND PROPERTY LABELS inspect)
 endforeach()
+
+# The trace as a file, read by a parser.
+find_package(Python3 COMPONENTS Interpreter)
+if(Python3_FOUND AND NOT CMAKE_CROSSCOMPILING)
+    add_executable(trace_sample trace_sample.c)
+    target_link_libraries(trace_sample PRIVATE cosched_flags cosched_static)
+    set_target_properties(trace_sample PROPERTIES COSCHED_ANY_FRAME ON)
+    add_test(NAME trace_file COMMAND ${Python3_EXECUTABLE} ${CMAKE_CURRENT_SOURCE_DIR}/test_trace.py
+             $<TARGET_FILE:trace_sample> ${CMAKE_CURRENT_BINARY_DIR} 0 1 2 4 8)
+    set_tests_properties(trace_file PROPERTIES LABELS "unit;inspect" TIMEOUT 300 ENVIRONMENT PYTHONDONTWRITEBYTECODE=1)
+endif()

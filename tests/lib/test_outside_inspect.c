@@ -2,23 +2,47 @@
  * forked child. */
 #include <cosched/inspect.h>
 
+#include <fcntl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "run.h"
+
+static void ignore(void *data, const char *json, size_t n)
+{
+    (void)data;
+    EXPECT(json[0] == '{' && json[n - 1] == '}' && json[n] == '\0');
+}
 
 static void *look(void *arg)
 {
     cosched_runtime *rt = arg;
     cosched_latency latency = {.struct_size = sizeof latency};
     EXPECT_EQ(cosched_latency_get(rt, COSCHED_LATENCY_HOP, &latency), 0);
+    cosched_trace *trace;
+    cosched_trace_counts counts = {.struct_size = sizeof counts};
+    cosched_trace_mark("looked", 1, COSCHED_TRACE_INSTANT);
+    EXPECT_EQ(cosched_trace_open(&trace, rt, COSCHED_NOW), 0);
+    EXPECT_EQ(cosched_trace_read(trace, ignore, NULL), 0);
+    EXPECT_EQ(cosched_trace_count(trace, &counts), 0);
+    EXPECT(counts.records > 0);
+    cosched_trace_close(trace, ignore, NULL);
+    int null = open("/dev/null", O_WRONLY | O_CLOEXEC);
+    EXPECT_EQ(cosched_trace_write(rt, COSCHED_NOW, null), 0);
+    EXPECT_EQ(close(null), 0);
     return NULL;
 }
 
 static int in_child(cosched_runtime *rt)
 {
     cosched_latency latency = {.struct_size = sizeof latency};
-    return cosched_latency_get(rt, COSCHED_LATENCY_HOP, &latency) == -EPERM ? 0 : __LINE__;
+    cosched_trace *trace;
+    cosched_trace_mark("in a child", 1, COSCHED_TRACE_INSTANT); /* nothing */
+    return cosched_latency_get(rt, COSCHED_LATENCY_HOP, &latency) == -EPERM &&
+                   cosched_trace_open(&trace, rt, COSCHED_NOW) == -EPERM &&
+                   cosched_trace_write(rt, COSCHED_NOW, 1) == -EPERM
+               ? 0
+               : __LINE__;
 }
 
 static int64_t look_blocking(void *arg)

@@ -2,6 +2,7 @@
  *
  *   latency   how long hops take, and how long MAIN stays away from its poll
  *   tasks     every task: what it is, what it waits for, since when, its chain of awaits; those that wait for each other
+ *   trace     what every executor did last, for Perfetto and chrome://tracing
  *
  * Any thread, while the runtime lives, unless a function says otherwise; in a forked child -EPERM. Structs begin with struct_size
  * as in cosched.h. */
@@ -130,6 +131,47 @@ COSCHED_API int cosched_dump(cosched_runtime *rt, int fd);
 COSCHED_API void cosched_symbol(char *out, size_t size, const void *address);
 /* What a reason is called: "mutex", "task" …; static text. Any thread. */
 COSCHED_API const char *cosched_reason_name(cosched_reason reason);
+
+/* --- trace: what every executor did last ----------------------------------------------------------------------
+ *
+ * Switches between tasks, what made tasks go on, hops, thefts, sleep: always recorded, a few nanoseconds each, in rings that keep the
+ * last 4,096 of each executor. Calls and awaits that run on their caller's stack leave no record. */
+
+typedef enum { COSCHED_TRACE_BEGIN, COSCHED_TRACE_END, COSCHED_TRACE_INSTANT } cosched_trace_phase;
+
+/* Something of the program's own in the same picture: a span from BEGIN to the END of the same name and id, or a moment. name:
+ * static storage, and no other than that of its BEGIN (the address counts). Any thread; nothing without a runtime. */
+COSCHED_API void cosched_trace_mark(const char *name, int64_t id, cosched_trace_phase phase);
+
+/* One event in the Chrome trace format, a JSON object, n bytes and a zero behind them. Valid for the length of the call, in which
+ * no function of cosched.h may be called that may suspend. */
+typedef void (*cosched_trace_fn)(void *data, const char *json, size_t n);
+
+typedef struct cosched_trace cosched_trace; /* somebody who reads; one thread at a time */
+
+typedef struct {
+    size_t struct_size;
+    uint64_t records; /* read from the rings */
+    uint64_t lost;    /* overwritten before they were read, or left out for want of memory */
+    uint64_t events;  /* made of them */
+} cosched_trace_counts;
+
+/* A reader of all that happens from `since` on, as far as it is still there (COSCHED_NOW: everything that is). It must be closed
+ * before the runtime is destroyed. 0, -ENOMEM, -EINVAL. */
+COSCHED_API int cosched_trace_open(cosched_trace **out, cosched_runtime *rt, int64_t since);
+/* Hands over what has happened since it was called last: as often as a busy executor needs for 4,096 records. Executors are
+ * tracks, what runs on them slices; tasks, marks and blocking calls are spans beside them; arrows lead from a wake or a hop to
+ * the slice that follows. Slices of one track come in order of time. Needs memory for what is new, and 8 KiB of stack. 0, -ENOMEM
+ * (nothing was lost yet). */
+COSCHED_API int cosched_trace_read(cosched_trace *trace, cosched_trace_fn event, void *data);
+/* Fills *out up to the struct_size it came with. 0, -EINVAL. */
+COSCHED_API int cosched_trace_count(const cosched_trace *trace, cosched_trace_counts *out);
+/* Hands over the ends of all that is still open, unless event is NULL, and frees the reader. NULL is fine. */
+COSCHED_API void cosched_trace_close(cosched_trace *trace, cosched_trace_fn event, void *data);
+
+/* All of it at once, as a file: what the rings still have from `since` on. Blocks the thread while the descriptor does. 0, or a
+ * negative errno of write(2), -ENOMEM, -EINVAL. */
+COSCHED_API int cosched_trace_write(cosched_runtime *rt, int64_t since, int fd);
 
 #ifdef __cplusplus
 }

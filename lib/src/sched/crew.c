@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "sched/blocking.h"
 #include "sched/event.h"
+#include "sched/events.h"
 #include "sched/fork.h"
 #include "sched/runtime.h"
 #include "sched/thread.h"
@@ -156,8 +157,10 @@ static void *crew_main(void *arg)
         struct request *r;
         while ((r = take(c)) != NULL) {
             pthread_mutex_unlock(&c->mutex);
+            cos_event_blocking(r->task, r->fn, true);
             r->result = r->fn(r->arg);
             COS_ASSERT(!cos_fork_is_child() && "a forked child ends by exec or _exit");
+            cos_event_blocking(r->task, r->fn, false);
             pthread_mutex_lock(&c->mutex);
             cos_list_remove(&r->calls);
             line_change(c, r->class, 0, -1);

@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "sched/current.h"
+#include "sched/events.h"
 #include "sched/finish.h"
 #include "sched/help.h"
 #include "sched/hop.h"
@@ -29,6 +30,7 @@ int cos_exec_init(struct cos_exec *e, struct cosched_runtime *rt, enum cos_exec_
     cos_timers_init(&e->timers, cos_clock_now());
     cos_stack_cache_init(&e->stacks);
     int rc = cos_deque_init(&e->deque, COS_DEQUE_CAPACITY_LOG2);
+    rc = rc == 0 && kind != COS_EXEC_OWN ? cos_trace_ring_init(&e->trace) : rc;
     if (rc < 0) {
         cos_exec_fini(e);
     }
@@ -56,6 +58,7 @@ void cos_exec_fini(struct cos_exec *e)
     cos_stack_cache_fini(&e->stacks);
     cos_task_cache_flush(&e->tasks);
     cos_deque_fini(&e->deque);
+    cos_trace_ring_fini(&e->trace);
 }
 
 void cos_exec_thread_begin(struct cos_exec *e)
@@ -140,6 +143,9 @@ void cos_submit(struct cos_exec *e, struct cos_task *t)
 {
     struct cosched_runtime *rt = cos_runtime();
     const struct cos_fiber *f = cos_task_fiber(t);
+    if (f == NULL && t->kind == COS_TASK_BODY) {
+        cos_event_spawn(t);
+    }
     uint8_t affinity = f != NULL ? f->affinity : t->affinity;
     if (affinity == COSCHED_BLOCKING) {
         COS_ASSERT(f != NULL && f->home != NULL &&
@@ -295,6 +301,7 @@ static struct cos_fiber *resolve(struct cos_exec *e, struct cos_task *t)
         return NULL;
     }
     f->base = t;
+    f->trace = COS_TRACE_FIRST;
     f->affinity = t->affinity;
     f->home = e->kind == COS_EXEC_OWN ? e : NULL;
     sample_start(e, t);
@@ -344,6 +351,8 @@ bool cos_exec_next_on(struct cos_exec *e, struct cos_fiber *f)
     f->base = t;
     f->affinity = t->affinity;
     f->pinned = false;
+    f->trace = COS_TRACE_FIRST;
+    cos_event_slice(e, f, COS_TRACE_ENDED);
     sample_start(e, t);
     return true;
 }

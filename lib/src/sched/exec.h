@@ -15,6 +15,7 @@
 #include "sched/sample.h"
 #include "sched/spin.h"
 #include "sched/timers.h"
+#include "sched/trace.h"
 
 #define COS_EXEC_BUDGET \
     61 /* slices between two looks at everything else; prime, so that patterns do not lock in */
@@ -71,7 +72,10 @@ struct cos_exec {
     int64_t watching; /* workers: until when this sleeper watches all timers; INT64_MAX: it does not */
     uint64_t trimmed_slices; /* trim.c: the work that was done when it looked last */
     _Alignas(COS_CACHE_LINE) struct cos_counters count;
-    struct cos_histogram hops; /* that ended here, in ticks */
+    COS_ATOMIC(uint64_t)
+    slice_at; /* ticks: since when its task runs; 0: none does. relaxed: a time */
+    struct cos_trace_ring trace; /* MAIN and workers */
+    struct cos_histogram hops;   /* that ended here, in ticks */
 };
 
 int cos_exec_init(struct cos_exec *e, struct cosched_runtime *rt, enum cos_exec_kind kind,

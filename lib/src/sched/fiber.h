@@ -74,6 +74,7 @@ struct cos_fiber {
     uint32_t wait_seq; /* of the wait that began last */
     uint8_t affinity;  /* COSCHED_MAIN, _WORKER, _BLOCKING: where it belongs now */
     uint8_t hop_to;    /* where a hop in flight goes */
+    uint8_t trace;     /* trace.h: COS_TRACE_WHY of a wait that begins, _FIRST of its first slice */
     bool pinned;
     bool own_fpenv;         /* COSCHED_FPENV, while the body runs */
     struct cos_fpenv fpenv; /* its own, while it is away */

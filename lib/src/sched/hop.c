@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/ticks.h"
+#include "sched/events.h"
 #include "sched/park.h"
 #include "sched/reason.h"
 #include "sched/runtime.h"
@@ -29,8 +30,10 @@ static void count_hop(struct cos_exec *e, uint8_t to)
 /* f runs again, on the executor that it travelled to. */
 static void measure_hop(const struct cos_fiber *f)
 {
-    cos_histogram_count_owner(&cos_exec_current()->hops,
-                              cos_ticks_between(f->hop_at, cos_ticks_now()));
+    if (COS_TRACED) {
+        cos_histogram_count_owner(&cos_exec_current()->hops,
+                                  cos_ticks_between(f->hop_at, cos_ticks_now()));
+    }
 }
 
 static void commit_hop(struct cos_exec *e, struct cos_fiber *left)
@@ -52,6 +55,8 @@ void cos_hop(cosched_affinity to)
     f->hop_at = cos_ticks_now();
     cos_reason_set(f->base->index, f->wait_seq, COSCHED_FOR_THREAD, f->current->index, (uint64_t)to,
                    cos_clock_coarse());
+    f->trace = COSCHED_FOR_THREAD;
+    cos_event_hop(f->base, (uint8_t)to, f->hop_at);
     cos_leave(e, commit_hop);
     measure_hop(f);
     cos_reason_clear(f->base->index);
@@ -90,6 +95,7 @@ int cos_hop_until(cosched_affinity to, int64_t deadline)
     cos_atomic_store(&block->ticket, cos_park_begin(), relaxed);
     f->hop = block;
     f->hop_at = cos_ticks_now();
+    cos_event_hop(f->base, (uint8_t)to, f->hop_at);
     enum cos_cause cause =
         cos_park_by(commit_hop_until, (uint64_t)to, deadline, COS_PARK_FOR(COSCHED_FOR_THREAD));
     if (f->hop != NULL) { /* it never left */

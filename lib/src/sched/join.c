@@ -6,6 +6,8 @@
 #include <errno.h>
 
 #include "arch/fence.h"
+#include "base/ticks.h"
+#include "sched/events.h"
 #include "sched/finish.h"
 #include "sched/park.h"
 
@@ -150,7 +152,10 @@ void cos_join_wake(struct cos_exec *e, uint32_t waiter, cosched_task ended)
     if (joining != key(ended) && joining != COS_JOINING_ANY) {
         return;
     }
-    if (cos_wait_claim(&w->wait, cos_wait_word_seq(word), COS_WOKEN) == COS_CLAIM_SUBMIT) {
+    uint64_t at = cos_ticks_now();
+    enum cos_claim claim = cos_wait_claim(&w->wait, cos_wait_word_seq(word), COS_WOKEN);
+    if (claim == COS_CLAIM_SUBMIT) {
+        cos_event_wake(w, COS_WOKEN, at);
         cos_submit_next(e, w);
     }
 }

@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/ticks.h"
 #include "sched/current.h"
+#include "sched/events.h"
 #include "sched/mainloop_poll.h"
 #include "sched/runtime.h"
 #include "sched/trim.h"
@@ -57,6 +58,7 @@ void cos_mainloop_away(struct cosched_runtime *rt)
 {
     if (rt->loop.away_since == 0) {
         rt->loop.away_since = cos_ticks_now();
+        cos_event_awake(rt->main);
     }
 }
 
@@ -67,6 +69,9 @@ static void measure_gap(struct cosched_runtime *rt, bool waits)
     uint64_t now = cos_ticks_now();
     cos_histogram_count_owner(&m->gaps, cos_ticks_between(m->away_since, now));
     m->away_since = waits ? 0 : now;
+    if (waits) {
+        cos_event_sleep(rt->main);
+    }
 }
 
 static void on_timer(uv_timer_t *timer)

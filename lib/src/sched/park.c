@@ -4,7 +4,9 @@
 #include <errno.h>
 
 #include "base/clock.h"
+#include "base/ticks.h"
 #include "sched/current.h"
+#include "sched/events.h"
 #include "sched/reason.h"
 #include "sched/runtime.h"
 
@@ -59,6 +61,7 @@ static enum cos_cause park(cos_commit_fn commit, uint64_t object, int64_t deadli
         }
     }
     cos_reason_set(base->index, f->wait_seq, flags >> 8, f->current->index, object, now);
+    f->trace = (uint8_t)((flags >> 8) & COS_TRACE_WHY);
     struct cos_timers *timers = NULL;
     if (deadline != COSCHED_NEVER) {
         timers = &e->timers; /* stays there, though the executor may be another one afterwards */
@@ -91,10 +94,19 @@ enum cos_cause cos_park_by(cos_commit_fn commit, uint64_t object, int64_t deadli
 bool cos_wake(uint64_t ticket, enum cos_cause cause)
 {
     struct cos_task *t = cos_task_at((uint32_t)(ticket >> 32));
+    uint64_t at = cos_ticks_now();
     switch (cos_wait_claim(&t->wait, (uint32_t)ticket, (uint8_t)cause)) {
     case COS_CLAIM_LOST: return false;
-    case COS_CLAIM_COMMIT: return true;
-    case COS_CLAIM_SUBMIT: cos_submit(cos_exec_current(), t); return true;
+    case COS_CLAIM_COMMIT:
+        if (cos_exec_current() !=
+            NULL) { /* the task needs nobody any more: a stranger may outlive the runtime */
+            cos_event_wake(t, cause, at);
+        }
+        return true;
+    case COS_CLAIM_SUBMIT:
+        cos_event_wake(t, cause, at);
+        cos_submit(cos_exec_current(), t);
+        return true;
     }
     COS_UNREACHABLE();
 }

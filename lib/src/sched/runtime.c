@@ -183,6 +183,9 @@ static int init_parts(struct cosched_runtime *rt, const cosched_config *c)
     if ((c->flags & COSCHED_MEASURE_STACKS) != 0 && (rt->marks = cos_marks_create()) == NULL) {
         return -ENOMEM;
     }
+    if (cos_trace_ring_init(&rt->others.ring) < 0) {
+        return -ENOMEM;
+    }
     int rc = cos_injector_init(&rt->injector, COS_INJECTOR_CAPACITY_LOG2, link_of, NULL);
     rc = rc < 0 ? rc : cos_lines_init(&rt->lines[COS_EXEC_MAIN]);
     rc = rc < 0 ? rc : cos_lines_init(&rt->lines[COS_EXEC_WORKER]);
@@ -195,6 +198,7 @@ static void free_runtime(struct cosched_runtime *rt)
     cos_mainloop_drop_bell(rt);
     cos_injector_fini(&rt->injector);
     cos_marks_destroy(rt->marks);
+    cos_trace_ring_fini(&rt->others.ring);
     cos_lines_fini(&rt->lines[COS_EXEC_MAIN]);
     cos_lines_fini(&rt->lines[COS_EXEC_WORKER]);
     cos_stack_shutdown(); /* -EBUSY: the next runtime goes on with what is mapped */

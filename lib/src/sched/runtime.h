@@ -42,6 +42,7 @@ struct cosched_runtime {
     COS_ATOMIC(uint32_t) main_adopted; /* some thread is MAIN */
     COS_ATOMIC(uint32_t) refuse_posts; /* after stop */
     COS_ATOMIC(uint32_t) roots;        /* living tasks that nobody joins; futex word of stop */
+    struct cos_trace_shared others;    /* the trace of threads that are neither MAIN nor workers */
     struct cos_marks *marks;           /* owned; NULL: stacks are not measured. const */
     struct cos_counters gone;        /* of own threads that have ended; guarded by blocking.mutex */
     COS_ATOMIC(uint64_t) posted;     /* tasks made by post */

@@ -3,6 +3,7 @@
 #include "sched/switch.h"
 
 #include "sched/current.h"
+#include "sched/events.h"
 #include "sched/finish.h"
 
 /* What every flow does first when it runs again. `left` is the fiber that was on this thread just before; NULL: the loop. */
@@ -14,17 +15,20 @@ static inline void arrive(struct cos_fiber *left)
 }
 
 /* Opaque to the switching functions: everything that chooses, so that nothing of it is inlined around a switch. */
-static __attribute__((noinline)) struct cos_context *choose(struct cos_exec *e)
+static __attribute__((noinline)) struct cos_context *choose(struct cos_exec *e, unsigned detail)
 {
     struct cos_fiber *to = cos_exec_pick(e);
     e->running = to;
     COS_COUNT(e, switches);
+    cos_event_slice(e, to, detail);
     return to != NULL ? &to->ctx : &e->loop;
 }
 
 static inline void leave(struct cos_exec *e, struct cos_fiber *f)
 {
-    struct cos_context *to = choose(e);
+    unsigned why = f->trace;
+    f->trace = 0;
+    struct cos_context *to = choose(e, why);
     struct cos_fiber *left = cos_context_switch(&f->ctx, to, f);
     arrive(left);
 }
@@ -74,13 +78,19 @@ COS_SWITCHES void cos_fiber_entry(void *message)
         e = cos_exec_current(); /* the body may have ended on another thread */
     } while (cos_exec_next_on(e, f));
     f->commit = commit_end;
-    struct cos_context *to = choose(e);
+    struct cos_context *to = choose(e, COS_TRACE_ENDED);
     cos_context_switch_final(&f->ctx, to, f);
+}
+
+static __attribute__((noinline)) void begin_slice(struct cos_exec *e, struct cos_fiber *to)
+{
+    cos_event_slice(e, to, 0);
 }
 
 COS_SWITCHES void cos_exec_switch_in(struct cos_exec *e, struct cos_fiber *to)
 {
     e->running = to;
+    begin_slice(e, to);
     struct cos_fiber *left = cos_context_switch(&e->loop, &to->ctx, NULL);
     COS_ASSERT(e->running == NULL);
     arrive(left);

@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "base/rng.h"
+#include "sched/events.h"
 #include "sched/runtime.h"
 #include "sched/trim.h"
 
@@ -22,6 +23,7 @@ static uint32_t steal_from(struct cos_exec *e, struct cos_exec *victim)
         cos_atomic_store(&e->count.steals, cos_atomic_load(&e->count.steals, relaxed) + n, relaxed);
         cos_atomic_add(&victim->count.stolen_from, n,
                        relaxed); /* the one counter that others write: rare */
+        cos_event_steal(victim, n);
     }
     return index;
 }
@@ -149,7 +151,9 @@ static int sleep_in_bed(struct cos_exec *e, uint32_t *index)
     struct cos_parker *p = &e->rt->parker;
     int64_t now = cos_clock_now();
     count_busy(e, now);
+    cos_event_sleep(e);
     int rc = cos_parker_wait(p, e->id - 1, sleep_until(e, now));
+    cos_event_awake(e);
     e->awake_since = cos_clock_now();
     bool unwatched = stop_watching(e);
     *index = rc == 0 ? found(e, scan(e)) : 0;
