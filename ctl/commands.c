@@ -53,6 +53,9 @@ const struct command command_table[] = {
      "  --queue Q, --state S,S...\n                 only jobs of this queue, into these states\n"
      "  --count N      end after N events\n"},
     {"metrics", "", "Show the metrics as Prometheus reads them", command_metrics, NULL},
+    {"trace", "[--for D] [-o FILE]", "Record what the scheduler does, for Perfetto", command_trace,
+     "  --for D              for so long (2s); 0s: what is remembered of the last moments\n"
+     "  -o, --output FILE    into this file, not to standard output\n"},
     {"kinds", "", "List the kinds of jobs and their arguments", command_kinds, NULL},
     {"ping", "", "Ask whether the daemon answers", command_ping, NULL},
     {"reload", "", "Read the configuration again", command_reload, NULL},

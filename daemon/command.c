@@ -77,6 +77,7 @@ static const struct command commands[] = {
     {"subscribe", COMMAND_AT_ONCE, false, command_subscribe},
     {"unsubscribe", COMMAND_AT_ONCE, false, command_unsubscribe},
     {"reload", COMMAND_AT_ONCE, true, command_reload},
+    {"trace", COMMAND_WAITING, true, command_trace},
     {"drain", COMMAND_WAITING, true, command_drain},
     {"shutdown", COMMAND_AT_ONCE, true, command_shutdown},
 };

@@ -145,5 +145,6 @@ void command_shutdown(struct call *call);
 void command_wait(struct call *call);
 void command_logs(struct call *call);
 void command_tasks(struct call *call);
+void command_trace(struct call *call);
 
 #endif

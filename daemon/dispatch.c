@@ -16,6 +16,7 @@
 
 #include "dispatch_internal.h"
 #include "log.h"
+#include "probe.h"
 
 int64_t dispatch_wall_us(void)
 {
@@ -231,6 +232,7 @@ void dispatch_apply(struct dispatch *d, const struct job_row *news, int64_t seq,
     count_state(d, row, state);
     count_in_queue(d, row, 1);
     watch_publish(d->config.watch, WATCH_JOBS, WATCH_NEWS, state);
+    PROBE_JOB_STATE(news->id, state, news->attempt);
     if (job_final(state)) {
         make_tombstone(d, row);
         metrics_ended(d->config.metrics, state);

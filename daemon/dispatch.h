@@ -104,6 +104,8 @@ const char *dispatch_queue_of(const struct dispatch *d, const struct row *row);
 
 void dispatch_drain(struct dispatch *d, bool on); /* on: starts and submissions stop */
 bool dispatch_draining(const struct dispatch *d);
+/* Each attempt that is under way, for who begins to read the trace. */
+void dispatch_mark_running(const struct dispatch *d);
 size_t dispatch_running(const struct dispatch *d); /* attempts, starting ones included */
 /* Waits until no job runs: 0, -ETIMEDOUT, -ECANCELED. */
 int dispatch_wait_idle(struct dispatch *d, int64_t deadline);

@@ -4,6 +4,8 @@
  * shutdown, or this task when the time is up) first records the cause in the outcome and then cancels the child: the
  * first cause recorded decides, whatever the command does afterwards.
  */
+#include <cosched/inspect.h>
+
 #include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -362,11 +364,25 @@ static void commit_end(struct running *r)
     }
 }
 
+/* In the scheduler's trace; the name counts by its address. */
+static void mark(const struct running *r, cosched_trace_phase phase)
+{
+    static const char name[] = "job";
+    cosched_trace_mark(name, r->id, phase);
+}
+
+void dispatch_mark_running(const struct dispatch *d)
+{
+    for (const struct running *r = d->all; r; r = r->next)
+        mark(r, COSCHED_TRACE_UNDER_WAY);
+}
+
 int64_t dispatch_run_task(void *arg)
 {
     struct running *r = arg;
     struct dispatch *d = r->d;
     r->task = cosched_self();
+    mark(r, COSCHED_TRACE_BEGIN);
     if (r->on_disk || commit_start(r)) {
         run_attempt(r);
         int64_t ran_us = (cosched_now() - r->started_ns) / 1000;
@@ -376,6 +392,7 @@ int64_t dispatch_run_task(void *arg)
         commit_end(r);
         (void)process_reap_orphans();
     }
+    mark(r, COSCHED_TRACE_END);
     dispatch_running_free(r);
     return 0;
 }

@@ -16,6 +16,8 @@
  * answered. */
 #include "store.h"
 
+#include <cosched/inspect.h>
+
 #include <assert.h>
 #include <errno.h>
 #include <stdatomic.h>
@@ -26,6 +28,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "probe.h"
 #include "state_lock.h"
 #include "store_private.h"
 
@@ -54,6 +57,7 @@ struct store {
     struct store_sql *sql; /* owned */
     int lock_fd;           /* owned */
     bool broken;           /* writes fail until healed */
+    int64_t marked;        /* commits in the scheduler's trace */
     int64_t heal_at_ns, heal_wait_ns, sized_at_ns;
     struct store_request *batch[STORE_BATCH_MAX]; /* borrowed, until answered */
 };
@@ -159,11 +163,21 @@ static void note_failure(struct store *store, int r)
 /* `requests`: how many have written. */
 static int commit(struct store *store, size_t requests)
 {
+    static const char name[] = "commit"; /* of the mark: counts by its address */
     int64_t begin = cosched_now();
+    int64_t number = store->marked + 1;
+    if (requests > 0) {
+        store->marked = number;
+        cosched_trace_mark(name, number, COSCHED_TRACE_BEGIN);
+    }
     int r = store_sql_commit(store->sql);
+    if (requests > 0) {
+        cosched_trace_mark(name, number, COSCHED_TRACE_END);
+    }
     if (r < 0 || requests == 0) {
         return r;
     }
+    PROBE_COMMIT(requests, cosched_now() - begin);
     count(&store->counters.commits, 1);
     count(&store->counters.requests, requests);
     if (store->config.on_commit != NULL) {

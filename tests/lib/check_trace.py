@@ -48,7 +48,7 @@ class Trace:
                 need(e["tid"] not in self.tracks, "named twice", e)
                 self.tracks[e["tid"]] = e["args"]["name"]
             return
-        need(isinstance(e["ts"], float) and e["ts"] > 0, "time", e)
+        need(type(e["ts"]) in (int, float) and e["ts"] > 0, "time", e)
         if e["ph"] in "BEXi":
             need(e["tid"] in self.tracks, "a track without a name", e)
             need(e["ts"] >= self._last[e["tid"]], "back in time on a track", e)

@@ -108,7 +108,7 @@ static int64_t everything(void *arg)
     cosched_task t[] = {
         start(hopper, "hopper", COSCHED_MAIN, 1),     start(hopper, "hopper", COSCHED_MAIN, 2),
         start(producer, NULL, COSCHED_WORKER, 0),     start(consumer, NULL, COSCHED_MAIN, 0),
-        start(sleeper, "sleeper", COSCHED_MAIN, 2),   start(sleeper, "sleeper", COSCHED_WORKER, 3),
+        start(sleeper, "sleeper", COSCHED_MAIN, 8),   start(sleeper, "sleeper", COSCHED_WORKER, 9),
         start(blocker, "blocker", COSCHED_WORKER, 0), start(own, "own", COSCHED_BLOCKING, 0),
     };
     cosched_trace_mark("here", 7, COSCHED_TRACE_INSTANT);

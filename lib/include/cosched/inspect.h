@@ -137,7 +137,12 @@ COSCHED_API const char *cosched_reason_name(cosched_reason reason);
  * Switches between tasks, what made tasks go on, hops, thefts, sleep: always recorded, a few nanoseconds each, in rings that keep the
  * last 4,096 of each executor. Calls and awaits that run on their caller's stack leave no record. */
 
-typedef enum { COSCHED_TRACE_BEGIN, COSCHED_TRACE_END, COSCHED_TRACE_INSTANT } cosched_trace_phase;
+typedef enum {
+    COSCHED_TRACE_BEGIN,
+    COSCHED_TRACE_END,
+    COSCHED_TRACE_INSTANT,
+    COSCHED_TRACE_UNDER_WAY /* as BEGIN, for what began earlier and elsewhere: a reader who comes later shall see it */
+} cosched_trace_phase;
 
 /* Something of the program's own in the same picture: a span from BEGIN to the END of the same name and id, or a moment. name:
  * static storage, and no other than that of its BEGIN (the address counts). Any thread; nothing without a runtime. */

@@ -40,8 +40,7 @@ static void wait_begins(struct cosched_trace *t, struct cos_span *s, uint64_t at
                                         "\"sleeps\"",
                                         "\"waits for I/O\"",
                                         "\"waits for blocking call\"",
-                                        "\"travels\"",
-                                        "\"waits\""};
+                                        "\"travels\"", "\"waits\"", "\"waits for process\""};
     if (why != COSCHED_FOR_NOTHING && why < sizeof names / sizeof names[0]) {
         s->waits = (uint8_t)why;
         cos_trace_text_span(t, 'b', at, s, names[why], 0);
@@ -265,6 +264,7 @@ static void on_mark(struct cosched_trace *t, unsigned track, uint64_t at,
     uint64_t task = t->track[track].runs ? t->track[track].task : 0;
     switch ((cosched_trace_phase)COS_TRACE_DETAIL(record->what)) {
     case COSCHED_TRACE_BEGIN: span_begins(t, at, record->task, record->value, true, task); break;
+    case COSCHED_TRACE_UNDER_WAY: span_begins(t, at, record->task, record->value, true, 0); break;
     case COSCHED_TRACE_END: span_ends(t, at, record->task, record->value, true, task); break;
     case COSCHED_TRACE_INSTANT:
         cos_trace_text_track(t, track);

@@ -140,7 +140,6 @@ int cosched_trace_read(cosched_trace *t, cosched_trace_fn event, void *data)
     }
     t->event = event;
     t->data = data;
-    cos_ticks_rate(&t->rate);
     if (t->counts.events == 0) {
         cos_trace_text_head(t);
     }

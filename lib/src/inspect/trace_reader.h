@@ -38,7 +38,7 @@ struct cosched_trace {
     uint64_t since; /* ticks */
     uint64_t now;   /* ticks: a read goes so far */
     uint64_t at; /* ticks: of the event under way. Never back: a record may be stamped before a read and come after it */
-    struct cos_ticks_rate rate;
+    struct cos_ticks_rate rate; /* const: one stamp is one time in the whole text */
     cosched_trace_counts counts;
     uint64_t arrows;
     uint32_t process;
