@@ -33,6 +33,7 @@ static void watch(struct cos_deque *d, unsigned owner, const char *top, const ch
                   const char *cells)
 {
     ex_name(&d->top, top);
+    ex_name(&d->thieves, "thieves");
     ex_name(&d->bottom, bottom);
     ex_name(&d->ring->cell[0], cells);
     ex_single_writer(&d->bottom, sizeof d->bottom, owner);
@@ -188,6 +189,15 @@ static void owner_reuse(void)
     push(4);
 }
 
+/* The last entry twice, without a compare-and-swap when no thief is in sight. */
+static void owner_last(void)
+{
+    push(1);
+    take(cos_deque_take_bottom_owner(&deque));
+    push(2);
+    take(cos_deque_take_bottom_owner(&deque));
+}
+
 static void owner_three(void)
 {
     push(1);
@@ -211,8 +221,10 @@ int main(void)
         {"deque turns, one thief", 2, setup_4, {owner_turns, thief_twice}, NULL, check, 4, 0},
         {"deque top, two thieves", 3, setup_4, {owner_top, thief, thief}, NULL, check, 3, 0},
         {"deque claim, two thieves", 3, setup_4, {owner_claim, thief, thief}, NULL, check, 3, 0},
-        {"deque replace, two thieves", 3, setup_4, {owner_replace, thief, thief}, NULL, check, 4, 0},
-        {"deque replace, take", 3, setup_4, {owner_replace_take, thief, thief}, NULL, check, 4, 0},
+        {"deque replace, two thieves", 3, setup_4, {owner_replace, thief, thief}, NULL, check, 3, 0},
+        {"deque replace, take", 3, setup_4, {owner_replace_take, thief, thief}, NULL, check, 3, 0},
+        {"deque last, two thieves", 3, setup_4, {owner_last, thief, thief}, NULL, check, 2, 0},
+        {"deque last, one thief", 2, setup_4, {owner_last, thief_twice}, NULL, check, 4, 0},
         {"deque growth, two thieves", 3, setup_2, {owner_growth, thief, thief}, NULL, check, 2, 0},
         {"deque growth, one thief", 2, setup_2, {owner_growth_only, thief_twice}, NULL, check, 4, 0},
         {"deque reuse, two thieves", 3, setup_2, {owner_reuse, thief, thief}, NULL, check, 2, 0},

@@ -90,9 +90,17 @@ D=lib/src/queue/deque
 mutant "deque: no heavy fence in steal" explore_deque $D.c 's/\n    cos_fence_heavy\(\);//'
 mutant "deque: no light fence in take" explore_deque $D.h 's/\n    cos_fence_light\(\);//'
 mutant "deque: bottom stored after top is read" explore_deque $D.h \
-    's/(    cos_atomic_store\(&d->bottom, b, release\);\n)(.*?cos_fence_light\(\);\n)(.*?)(    int64_t t = [^\n]*\n)/$4$2$3$1/s'
+    's/(    cos_atomic_store\(&d->bottom, b, release\);\n)(.*?cos_fence_light\(\);\n)    return (cos_deque_claimed_owner\(d, b\));/    uint32_t v = $3;\n    if (cos_atomic_load(&d->top, relaxed) <= b) {\n$1    }\n$2    return v;/s'
 mutant "deque: last entry taken by a store" explore_deque $D.c \
     's/if \(!cos_atomic_cas\(&d->top, &t, t \+ 1, relaxed, relaxed\)\) \{\s*v = 0;/cos_atomic_store(&d->top, t + 1, relaxed);\n        {/'
+mutant "deque: thieves looked for after top" explore_deque $D.h \
+    's/(cos_atomic_load\(&d->thieves, acquire\) == 0) &&(\s*)(cos_atomic_load\(&d->top, relaxed\) == b)/$3 &&$2$1/'
+mutant "deque: top not looked at again" explore_deque $D.h 's/ &&\s*cos_atomic_load\(&d->top, relaxed\) == b\)/)/'
+mutant "deque: a thief does not count" explore_deque $D.c 's/\n    \(void\)cos_atomic_(add|sub)\(&d->thieves[^\n]*//g'
+mutant "deque: a thief leaves before it has taken" explore_deque $D.c \
+    's/(    enum cos_steal got = [^\n]*\n)([^\n]*\n)(    \(void\)cos_atomic_sub[^\n]*\n)/$2$3$1/'
+mutant "deque: a thief leaves without release" explore_deque $D.c 's/&d->thieves, 1, release/&d->thieves, 1, relaxed/' "deque last"
+mutant "deque: thieves looked for without acquire" explore_deque $D.h 's/&d->thieves, acquire/&d->thieves, relaxed/' "deque last"
 mutant "deque: top taken by a store" explore_deque $D.c \
     's/if \(cos_atomic_cas\(&d->top, &t, t \+ 1, relaxed, relaxed\)\) \{/cos_atomic_store(&d->top, t + 1, relaxed);\n        {/' "deque top"
 mutant "deque: steal by a store" explore_deque $D.c \

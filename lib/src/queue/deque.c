@@ -5,11 +5,14 @@
  * Why no entry is taken twice (H = heavy fence, L = light fence):
  *
  *     owner, take_bottom of b            thief, steal of t
- *     O1 store bottom = b                T1 load top = t
- *     L                                  H  (a full fence in every running thread)
- *     O2 load top                        T2 load bottom
- *        top < b: takes b, no CAS        T3 load the cell, if t < bottom
- *        top = b: CAS top b -> b+1       T4 CAS top t -> t+1
+ *     O1 store bottom = b                T0 thieves + 1
+ *     L                                  T1 load top = t
+ *     O2 load top                        H  (a full fence in every running thread)
+ *        top < b: takes b, no CAS        T2 load bottom
+ *     O3 load thieves                    T3 load the cell, if t < bottom
+ *     O4 load top: none, and still b:    T4 CAS top t -> t+1
+ *        takes b, no CAS either          T5 thieves - 1
+ *        else CAS top b -> b+1
  *
  * Both could take one entry only with t = b, O2 reading less than b, and T2 reading more than b. L keeps O1
  * before O2 in the owner's instruction stream, so H falls, for the owner, either before O2 or after O1 (or
@@ -19,6 +22,10 @@
  *   - after O1: T2 comes after H and reads what O1 stored or newer. If that is b, the thief answers EMPTY. If it
  *     is more, the owner pushed again after this take, and its push gave position b to a new entry: the thief
  *     reads bottom by acquire, so the cell it loads at T3 holds the new entry, and that is the one it wins.
+ * Nor by O4, with t = b, O3 reading none and O4 reading b. H falls before O3 or after O1 once more:
+ *   - before O3: T0 comes before H, so O3 reads none only if it reads T5 or something later; then T4 has happened, and O4,
+ *     which comes after O3, reads more than b;
+ *   - after O1: as above. Top stays b this time, and so does bottom: empty, like any other pair of equals.
  * With several thieves the value that T1 read was stored by another thief's T4; nothing above asks who did.
  * Where membarrier is missing, cos_fence_init makes both H and L full fences and the proof is the paper's.
  *
@@ -58,6 +65,7 @@ int cos_deque_init(struct cos_deque *d, uint32_t capacity_log2)
         return -ENOMEM;
     }
     cos_atomic_init(&d->top, 0);
+    cos_atomic_init(&d->thieves, 0);
     cos_atomic_init(&d->bottom, 0);
     cos_atomic_init(&d->ring, ring);
     d->limit = ring->mask + 1;
@@ -146,14 +154,11 @@ uint32_t cos_deque_take_top_owner(struct cos_deque *d)
     return 0;
 }
 
-enum cos_steal cos_deque_steal(struct cos_deque *d, uint32_t *out)
+/* By who counts among the thieves. */
+static enum cos_steal steal_counted(struct cos_deque *d, uint32_t *out)
 {
     /* relaxed: ordered before bottom by the heavy fence. */
     int64_t t = cos_atomic_load(&d->top, relaxed);
-    /* relaxed: a hint, for those who can be wrong; a parking worker has fenced before it looks. */
-    if (t >= cos_atomic_load(&d->bottom, relaxed)) {
-        return COS_STEAL_EMPTY;
-    }
     /* The thief's half of the handshake: top is read, then every owner passes a full fence, then bottom is
      * read. The partner is the light fence in cos_deque_claim_bottom_owner. */
     cos_fence_heavy();
@@ -173,6 +178,20 @@ enum cos_steal cos_deque_steal(struct cos_deque *d, uint32_t *out)
     COS_INVARIANT(v != 0);
     *out = v;
     return COS_STEAL_TAKEN;
+}
+
+enum cos_steal cos_deque_steal(struct cos_deque *d, uint32_t *out)
+{
+    /* relaxed, both: a hint, for those who can be wrong; a parking worker has fenced before it looks. */
+    if (cos_atomic_load(&d->top, relaxed) >= cos_atomic_load(&d->bottom, relaxed)) {
+        return COS_STEAL_EMPTY;
+    }
+    /* relaxed: ordered by the heavy fence. */
+    (void)cos_atomic_add(&d->thieves, 1, relaxed);
+    enum cos_steal got = steal_counted(d, out);
+    /* release: pairs with the acquire of thieves in cos_deque_claim_bottom_owner. */
+    (void)cos_atomic_sub(&d->thieves, 1, release);
+    return got;
 }
 
 uint32_t cos_deque_steal_batch(struct cos_deque *d, struct cos_deque *own, uint32_t max)

@@ -35,6 +35,8 @@ struct cos_deque_ring {
 struct cos_deque {
     /* Next position to steal; only grows. Atomic: compare-and-swap by thieves and by the owner. */
     _Alignas(COS_DEQUE_APART) COS_ATOMIC(int64_t) top;
+    COS_ATOMIC(uint32_t)
+    thieves; /* in the middle of a steal. Atomic: counted by thieves, read by the owner */
     /* Next position to push. Atomic: stored by the owner thread alone, read by thieves. */
     _Alignas(COS_DEQUE_APART) COS_ATOMIC(int64_t) bottom;
     COS_ATOMIC(struct cos_deque_ring *)
@@ -49,7 +51,8 @@ void cos_deque_fini(struct cos_deque *d);
 
 /* Owner thread only. 0, or -ENOMEM when the ring is full and cannot grow; the deque is then unchanged. */
 static inline int cos_deque_push_owner(struct cos_deque *d, uint32_t v);
-/* Owner thread only. Newest entry or 0. No fence instruction and no locked operation unless it is the last. */
+/* Owner thread only. Newest entry or 0. No fence instruction, and no locked operation unless it is the last while somebody
+ * is about to steal. */
 static inline uint32_t cos_deque_take_bottom_owner(struct cos_deque *d);
 /* Owner thread only. Takes the newest entry if it is exactly v; otherwise leaves everything as it was. */
 static inline bool cos_deque_take_bottom_if_owner(struct cos_deque *d, uint32_t v);
@@ -69,21 +72,45 @@ int64_t cos_deque_size(const struct cos_deque *d);
 /* Slow halves of the inline verbs; owner thread only. */
 uint32_t cos_deque_take_last_owner(struct cos_deque *d, int64_t b, int64_t t);
 
-static inline int cos_deque_push_owner(struct cos_deque *d, uint32_t v)
+/* Owner thread only. False: a push may have to make room first. */
+static inline bool cos_deque_has_room_owner(const struct cos_deque *d)
 {
-    COS_INVARIANT(v != 0);
+    return cos_atomic_load(&d->bottom, relaxed) < d->limit; /* relaxed: own store */
+}
+
+/* A push where there is room. */
+static inline void cos_deque_put_owner(struct cos_deque *d, uint32_t v)
+{
+    COS_INVARIANT(v != 0 && cos_deque_has_room_owner(d));
     int64_t b = cos_atomic_load(&d->bottom, relaxed); /* relaxed: own store */
-    if (COS_UNLIKELY(b >= d->limit)) {
-        int rc = cos_deque_reserve_owner(d, 1);
-        if (rc < 0) {
-            return rc;
-        }
-    }
     struct cos_deque_ring *ring = cos_atomic_load(&d->ring, relaxed); /* relaxed: own store */
     cos_atomic_store(&ring->cell[b & ring->mask], v, relaxed); /* relaxed: published by bottom */
     /* release: pairs with the acquire of bottom in cos_deque_steal; publishes the cell and the block behind v. */
     cos_atomic_store(&d->bottom, b + 1, release);
-    return 0;
+}
+
+static inline int cos_deque_push_owner(struct cos_deque *d, uint32_t v)
+{
+    int rc = COS_LIKELY(cos_deque_has_room_owner(d)) ? 0 : cos_deque_reserve_owner(d, 1);
+    if (COS_LIKELY(rc == 0)) {
+        cos_deque_put_owner(d, v);
+    }
+    return rc;
+}
+
+/* The second half of a claim: bottom says b, the fence is passed. Its entry, or 0 when a thief won it. */
+static inline uint32_t cos_deque_claimed_owner(struct cos_deque *d, int64_t b)
+{
+    /* relaxed: ordered by the fences, carries no data. */
+    int64_t t = cos_atomic_load(&d->top, relaxed);
+    /* The last one is ours without a compare-and-swap if nobody steals: first thieves, then top once more (deque.c).
+     * acquire: pairs with the release in cos_deque_steal; what those that have left have taken is seen in top. */
+    if (COS_LIKELY(t < b) || COS_LIKELY(cos_atomic_load(&d->thieves, acquire) == 0 &&
+                                        cos_atomic_load(&d->top, relaxed) == b)) {
+        struct cos_deque_ring *ring = cos_atomic_load(&d->ring, relaxed);
+        return cos_atomic_load(&ring->cell[b & ring->mask], relaxed); /* relaxed: own stores */
+    }
+    return cos_deque_take_last_owner(d, b, cos_atomic_load(&d->top, relaxed));
 }
 
 /* Claims position b = bottom - 1, which the caller saw occupied. Returns its entry, or 0 when a thief won it. */
@@ -92,16 +119,10 @@ static inline uint32_t cos_deque_claim_bottom_owner(struct cos_deque *d, int64_t
     /* release: pairs with the acquire of bottom in cos_deque_steal: a thief that meets this value and not the
      * push's must still see the cells below it. */
     cos_atomic_store(&d->bottom, b, release);
-    /* The owner's half of the handshake: bottom is stored before top is loaded. The partner is the heavy
-     * fence between the load of top and the load of bottom in cos_deque_steal. */
+    /* The owner's half of the handshake: bottom is stored before thieves and top are loaded. The partner is the
+     * heavy fence between the load of top and the load of bottom in cos_deque_steal. */
     cos_fence_light();
-    /* relaxed: ordered by the fences, carries no data. */
-    int64_t t = cos_atomic_load(&d->top, relaxed);
-    if (COS_LIKELY(t < b)) {
-        struct cos_deque_ring *ring = cos_atomic_load(&d->ring, relaxed);
-        return cos_atomic_load(&ring->cell[b & ring->mask], relaxed); /* relaxed: own stores */
-    }
-    return cos_deque_take_last_owner(d, b, t);
+    return cos_deque_claimed_owner(d, b);
 }
 
 static inline uint32_t cos_deque_take_bottom_owner(struct cos_deque *d)
