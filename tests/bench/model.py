@@ -1,16 +1,20 @@
 """What a benchmark is: rows, each with our side and those it is measured beside."""
+import math
 from dataclasses import dataclass
 from typing import Callable, Optional
 
 
 @dataclass(frozen=True)
 class N:
-    """A count among the parameters of a command. `--scale` makes it smaller, for a run that only shows that all works."""
+    """A count among the parameters of a command. `--scale` makes it smaller, for a run that only shows that all works; to a
+    power of `powers_of`, if that is given."""
     count: int
     least: int = 1
+    powers_of: int = 0
 
     def scaled(self, scale):
-        return max(self.least, round(self.count * scale))
+        wanted = max(self.least, round(self.count * scale))
+        return self.powers_of ** int(math.log(wanted * 1.0001, self.powers_of)) if self.powers_of else wanted
 
 
 @dataclass(frozen=True)

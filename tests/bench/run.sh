@@ -4,6 +4,8 @@ set -eu
 root=$(CDPATH='' cd -- "$(dirname -- "$0")/../.." && pwd)
 here=$root/tests/bench
 build=${COSCHED_BUILD:-$root/build}/bench
+PYTHONDONTWRITEBYTECODE=1
+export PYTHONDONTWRITEBYTECODE
 case " $* " in
 *' --help '* | *' -h '* | *' --list '*) exec python3 "$here/bench.py" "$@" ;;
 esac

@@ -8,7 +8,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#ifndef COS_SPIN_NS                /* 0: a benchmark's library without spinning */
 #define COS_SPIN_NS INT64_C(20000) /* about what one sleep and wake-up cost */
+#endif
 
 struct cos_spin { /* owner thread only */
     uint32_t credit, sleeps;

@@ -1,5 +1,5 @@
 /* The load of the echo benchmark: so many connections, one message under way on each, counted while all are open.
- * usage: bench_echo_load PORT CONNECTIONS MESSAGES [SIZE]      prints messages a second */
+ * usage: bench_echo_load PORT CONNECTIONS MESSAGES [SIZE]      prints the rate in messages a second */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/tcp.h>
@@ -145,6 +145,6 @@ int main(int argc, char **argv)
     run(count, count); /* each has spoken once */
     double start = now();
     run(count, messages);
-    printf("%.0f\n", (double)messages / (now() - start));
+    printf("rate %.0f /s\n", (double)messages / (now() - start));
     return 0;
 }
