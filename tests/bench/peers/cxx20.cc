@@ -32,9 +32,7 @@ struct simple {
 
 // --- switch: two coroutines that hand over to each other
 
-static std::coroutine_handle<> turn[2];
-static long switches;
-
+static std::coroutine_handle<> ping, pong;
 
 struct to {
     std::coroutine_handle<> next;
@@ -51,25 +49,31 @@ struct to {
     }
 };
 
-static simple plays(int other)
+static simple counts(long n)
 {
-    while (switches-- > 0) {
-        co_await to{turn[other]};
+    for (long i = 0; i < n; i += 2) {
+        co_await to{pong};
     }
     co_await to{std::noop_coroutine()};
 }
 
+static simple answers()
+{
+    for (;;) {
+        co_await to{ping};
+    }
+}
+
 static void run_switch(long n)
 {
-    simple a = plays(1), b = plays(0);
-    turn[0] = a.self;
-    turn[1] = b.self;
-    switches = n;
+    simple a = counts(n), b = answers();
+    ping = a.self;
+    pong = b.self;
     int64_t start = now_ns();
-    a.self.resume();
+    ping.resume();
     figure("switch", double(now_ns() - start) / double(n), "ns");
-    a.self.destroy();
-    b.self.destroy();
+    ping.destroy();
+    pong.destroy();
 }
 
 // --- call: a coroutine awaited by another, its frame from the allocator
