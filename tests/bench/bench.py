@@ -1,17 +1,17 @@
 #!/usr/bin/env python3
 """Runs benchmarks beside their peers, interleaved, and says which marks are met.
 
-usage: bench.py BUILD [--rounds N] [--scale X] [--curves] [--json FILE] [NAME…]
+usage: bench.py BUILD [--rounds N] [--scale X] [--curves] [--out FOLDER] [NAME…]
        bench.py --list | --sections [NAME…]
 
 NAME is a group (switch, spawn, …) or a row (spawn/await); without any: all of them. Every round runs each command of a
-group once, so that a disturbance meets all sides alike; medians are compared. BUILD/results.json has every value,
-BUILD/plots the pictures. Nothing here is a gate: the exit status speaks of mistakes, not of marks.
+group once, so that a disturbance meets all sides alike; medians are compared. results.json has every value, plots/ the
+pictures. Nothing here is a gate: the exit status speaks of mistakes, not of marks.
 
   --rounds N    how many rounds (5)
   --scale X     counts times X: 0.001 to see that all works
   --curves      all points of the curves, not a few
-  --json FILE   where the results go, instead of BUILD/results.json
+  --out FOLDER  where both go, instead of BUILD
   --list        the rows, their marks and where those come from
   --sections    the sections of config/dependencies.txt that the names need
 """
@@ -51,7 +51,7 @@ def arguments():
         parser.add_argument(flag, action="store_true")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--scale", type=float, default=1.0)
-    parser.add_argument("--json")
+    parser.add_argument("--out")
     parser.add_argument("words", nargs="*")
     given = parser.parse_intermixed_args()
     if given.help or given.h:
@@ -72,6 +72,7 @@ def main():
     if not given.words or given.rounds < 1 or given.scale <= 0:
         raise SystemExit(__doc__)
     build, names = os.path.abspath(given.words[0]), given.words[1:]
+    out = given.out or build
     rows, curves = chosen(names)
     with contextlib.ExitStack() as stack:
         bench = runner.Bench(build, given.scale, stack)
@@ -82,16 +83,16 @@ def main():
             measured = runner.measure(bench, [row for row in rows if row.group == group], given.rounds)
             for one in measured:
                 report.show(one)
-            report.plot_rows(build, group, measured)
+            report.plot_rows(out, group, measured)
             result["rows"] += measured
         for curve in curves:
             points = runner.measure_curve(bench, curve, curve.xs if given.curves else curve.few, min(3, given.rounds))
             report.show_curve(points)
-            report.plot_curve(build, points)
+            report.plot_curve(out, points)
             result["curves"].append(points)
         result["noise"] = bench.noise.shares()
     report.ending(result)
-    with open(given.json or os.path.join(build, "results.json"), "w", encoding="utf-8") as file:
+    with open(os.path.join(out, "results.json"), "w", encoding="utf-8") as file:
         json.dump(result, file, indent=1, ensure_ascii=False)
         file.write("\n")
 

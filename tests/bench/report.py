@@ -46,7 +46,8 @@ def line(side, better, style=""):
 
 
 def show(row):
-    print(f"\n{BOLD}{row['label']}{PLAIN}, {row['unit']}  {DIM}{row['name']}{PLAIN}")
+    common = "" if row["ours"]["realtime"] else ", at everybody's priority"
+    print(f"\n{BOLD}{row['label']}{PLAIN}, {row['unit']}{common}  {DIM}{row['name']}{PLAIN}")
     print(line(row["ours"], row["better"], BOLD))
     for peer in row["peers"]:
         print(line(peer, row["better"]))

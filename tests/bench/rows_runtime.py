@@ -172,7 +172,7 @@ QUEUE = [
     queues("queue, 1 producer, 1 consumer", "queue/1x1", "M/s", "more", "rate", None, "pass", N(4_000_000), 1, 1),
     queues("queue, 2 producers, 2 consumers", "queue/2x2", "M/s", "more", "rate", 1.5, "pass", N(4_000_000), 2, 2),
     queues("the same in batches of 32", "queue/2x2-batch", "M/s", "more", "rate", 0.8, "pass", N(4_000_000), 2, 2, 32, bulk=True),
-    queues("queue, 4 x 4: ends at all", "queue/4x4", "M/s", "more", "rate", None, "pass", N(1_000_000), 4, 4, realtime=False),
+    queues("queue, 4 x 4: ends at all", "queue/4x4", "M/s", "more", "rate", None, "pass", N(400_000), 4, 4, realtime=False),
 ]
 
 # --- very many
@@ -216,7 +216,7 @@ SLEEPERS = [*sleepers("wall", 1060, None), *sleepers("cpu", 400, 0.25)]
 
 IDLE = [
     Row("idle/cpu", "idle with 32 workers, CPU", "%", ours("idle", N(5_000, 500), 32, figure="cpu"), mark=0.1),
-    Row("idle/calls", "idle with 32 workers, system calls by clock", "",
+    Row("idle/calls", "idle with 32 workers, system calls of its own accord", "calls",
         Side("cosched", (idle.system_calls, "bench_ours", "idle", N(5_000, 3_000), 32), "calls", needs="bench-idle"), mark=0),
     Row("idle/memory", "idle with 32 workers, memory", "MB", ours("idle", N(5_000, 500), 32, figure="memory")),
 ]
@@ -226,7 +226,7 @@ def echoes(connections, mark):
     def side(name, server, *arguments, mark=None):
         return Side(name, (echo.measure, server, arguments, connections, N(200_000, 2_000)), "rate", mark)
 
-    return Row(f"echo/{connections}", f"echo server, {connections:,} connections", "/s", side("cosched", "echo_cosched"),
+    return Row(f"echo/{connections}", f"echo server, {connections:,} connection{'s' if connections > 1 else ''}", "/s", side("cosched", "echo_cosched"),
                (side("libuv by hand", "echo_uv", mark=mark), side("cosched on a worker", "echo_cosched", "1")), "more",
                source="PEERS")
 

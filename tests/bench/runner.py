@@ -8,7 +8,7 @@ import subprocess
 import machine
 from model import N, X
 
-PATIENCE_S = 120
+PATIENCE_S = 60
 
 
 class Failed(Exception):
@@ -106,8 +106,15 @@ def one_round(bench, sides, values, errors):
             errors[side] = str(why)
 
 
+def words(command):
+    """For people: what to type, or the function's name."""
+    shown = [getattr(p, "__name__", p.count if isinstance(p, N) else p) for p in command]
+    return " ".join(str(getattr(p, "name", p)) for p in shown)
+
+
 def summary(side, values, error):
-    result = {"name": side.name, "values": values, "needs": side.needs, "error": error}
+    result = {"name": side.name, "command": words(side.command), "realtime": side.realtime, "values": values,
+              "needs": side.needs, "error": error}
     if values and error is None:
         result |= {"median": statistics.median(values), "min": min(values), "max": max(values)}
     return result

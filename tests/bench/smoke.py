@@ -10,6 +10,8 @@ import tempfile
 import xml.etree.ElementTree
 
 import bench
+import runner
+from model import Row, Side
 
 ROWS = ["spawn/await", "fib/speedup", "queue/pair"]
 CURVE = "curve/hop-tasks"
@@ -44,16 +46,30 @@ def check_lists():
             expect(side.needs == "" or side.needs in sections, f"{one.name}: no section {side.needs}")
 
 
+def check_arithmetic():
+    """With figures that are known: the tests' machine has no peers."""
+    ours, twice, gone = (Side(name, (name,), "f", mark) for name, mark in (("ours", None), ("twice", 0.5), ("gone", 1)))
+    for better in ("less", "more"):
+        row = Row("a/b", "", "ns", ours, (twice, gone), better, 10)
+        found = runner.conclude(row, {ours: [9, 10, 90], twice: [20, 1, 21], gone: []}, {gone: "missing"})
+        expect(found["ours"]["median"] == 10 and found["ours"]["met"] is True, f"median and mark: {found['ours']}")
+        expect(found["peers"][0]["ratio"] == 0.5 and found["peers"][0]["met"] is True, f"ratio: {found['peers'][0]}")
+        expect(found["peers"][1]["met"] is None and "ratio" not in found["peers"][1], f"missing: {found['peers'][1]}")
+    expect(not runner.judge("less", 2, 1) and not runner.judge("more", 1, 2), "every mark is met")
+
+
 def main():
     build = sys.argv[1]
     check_lists()
+    check_arithmetic()
     driver = [sys.executable, bench.__file__]
     with tempfile.TemporaryDirectory(dir=build) as folder:
-        result_file = os.path.join(folder, "results.json")
-        ran = subprocess.run([*driver, build, "--rounds", "1", "--scale", "0.001", "--json", result_file, *ROWS, CURVE],
+        ran = subprocess.run([*driver, build, "--rounds", "1", "--scale", "0.001", "--out", folder, *ROWS, CURVE],
                              stdout=subprocess.PIPE, text=True, check=True)
-        with open(result_file, encoding="utf-8") as file:
+        with open(os.path.join(folder, "results.json"), encoding="utf-8") as file:
             result = json.load(file)
+        for picture in ("spawn", "fib", "queue", CURVE.replace("/", "-")):
+            xml.etree.ElementTree.parse(os.path.join(folder, "plots", picture + ".svg"))
     wanted = [row for row in bench.ROWS if row.name in ROWS]
     expect([found["name"] for found in result["rows"]] == [row.name for row in wanted], "not the rows that were asked for")
     for found, row in zip(result["rows"], wanted):
@@ -62,8 +78,6 @@ def main():
     points = result["curves"][0]["lines"][0]["points"]
     curve = next(one for one in bench.CURVES if one.name == CURVE)
     expect(tuple(x for x, _ in points) == curve.few, f"{CURVE}: {points}")
-    for picture in ("spawn", "fib", "queue", CURVE.replace("/", "-")):
-        xml.etree.ElementTree.parse(os.path.join(build, "plots", picture + ".svg"))
     refused = subprocess.run([*driver, build, "no-such-row"], capture_output=True, text=True)
     expect(refused.returncode == 1 and "no-such-row" in refused.stderr, "takes a name that does not exist")
 
