@@ -155,6 +155,7 @@ static void write_workers(struct writer *w, const cosched_stats *s, int64_t age_
         writer_member_uint(w, "stolen_from", k->stolen_from);
         writer_member_uint(w, "parks", k->parks);
         writer_member_uint(w, "wakes", k->wakes);
+        writer_member_uint(w, "busy_us", k->busy_ns / 1000);
         writer_member_int(w, "busy_pct", percent(k->busy_ns, age_ns));
         writer_end_object(w);
     }
@@ -170,6 +171,7 @@ static void write_main(const struct metrics *m, struct writer *w, const cosched_
     writer_member_uint(w, "slices", s->main_slices);
     writer_member_uint(w, "helped", s->main_helped);
     write_histogram(w, "poll_gap_us", &m->poll_gap_us);
+    writer_member_uint(w, "busy_us", s->main_busy_ns / 1000);
     writer_member_int(w, "loop_idle_pct", 100 - percent(s->main_busy_ns, age_ns));
     writer_end_object(w);
 }

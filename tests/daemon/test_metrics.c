@@ -89,6 +89,7 @@ START_TEST(every_member_of_the_contract)
                                         "scheduler.main.slices",
                                         "scheduler.main.helped",
                                         "scheduler.main.poll_gap_us.p50",
+                                        "scheduler.main.busy_us",
                                         "scheduler.main.loop_idle_pct",
                                         "scheduler.injector.depth",
                                         "scheduler.injector.pushed",
@@ -114,8 +115,8 @@ START_TEST(every_member_of_the_contract)
                                         "store.db_bytes"};
     static const char *const of_a_queue[] = {"name", "depth",  "running", "parallel",
                                              "rate", "paused", "oldest_s"};
-    static const char *const of_a_worker[] = {"id",          "deque", "slices", "steals",
-                                              "stolen_from", "parks", "wakes",  "busy_pct"};
+    static const char *const of_a_worker[] = {"id",    "deque", "slices",   "steals", "stolen_from",
+                                              "parks", "wakes", "busy_pct", "busy_us"};
     struct json *json = written(true);
     for (size_t i = 0; i < sizeof paths / sizeof *paths; i++)
         ck_assert_msg(at(json, paths[i]) != NULL, "%s is missing", paths[i]);
