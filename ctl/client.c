@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
 #define SENT_COMPACT 65536
@@ -129,6 +130,28 @@ static int take_message(struct client *client, struct response *message)
     return error.code == MESSAGE_INTERNAL ? -ENOMEM : -EPROTO;
 }
 
+/* Waits for what polls[0], the socket, and the others have, or for `timeout`, and moves bytes of the socket. 0, or a negative
+ * errno. */
+static int wait_for(struct client *client, struct pollfd *polls, nfds_t count,
+                    const struct timespec *timeout)
+{
+    size_t pending = client->out.len - client->sent;
+    int result = 0;
+    if (pending > 0) {
+        polls[0].events |= POLLOUT;
+    }
+    if (ppoll(polls, count, timeout, client->wait_mask) < 0) {
+        return -errno;
+    }
+    if (pending > 0 && polls[0].revents & (POLLOUT | POLLERR | POLLHUP)) {
+        result = send_some(client);
+    }
+    if (result == 0 && polls[0].revents & (POLLIN | POLLERR | POLLHUP)) {
+        result = receive_some(client);
+    }
+    return result;
+}
+
 int client_next(struct client *client, size_t low, struct response *message)
 {
     for (;;) {
@@ -144,20 +167,46 @@ int client_next(struct client *client, size_t low, struct response *message)
             return 0;
         }
         struct pollfd poll = {.fd = client->fd, .events = POLLIN};
-        if (pending > 0) {
-            poll.events |= POLLOUT;
-        }
-        if (ppoll(&poll, 1, NULL, client->wait_mask) < 0) {
-            return -errno;
-        }
-        if (pending > 0 && poll.revents & (POLLOUT | POLLERR | POLLHUP)) {
-            result = send_some(client);
-        }
-        if (result == 0 && poll.revents & (POLLIN | POLLERR | POLLHUP)) {
-            result = receive_some(client);
-        }
+        result = wait_for(client, &poll, 1, NULL);
         if (result < 0) {
             return result;
+        }
+    }
+}
+
+/* What is left until then; not negative. */
+static struct timespec time_left(int64_t until_ns)
+{
+    struct timespec now;
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    int64_t left = until_ns - ((int64_t)now.tv_sec * 1000000000 + now.tv_nsec);
+    left = left > 0 ? left : 0;
+    return (struct timespec){(time_t)(left / 1000000000), (long)(left % 1000000000)};
+}
+
+int client_next_until(struct client *client, struct pollfd *other, int64_t until_ns,
+                      struct response *message)
+{
+    for (;;) {
+        int result = client->fd >= 0 ? take_message(client, message) : 0;
+        if (result != 0) {
+            return result;
+        }
+        if (client->out.failed) {
+            return -ENOMEM;
+        }
+        struct pollfd polls[2] = {{.fd = client->fd, .events = POLLIN}, {.fd = -1}};
+        struct timespec left = time_left(until_ns);
+        if (other) {
+            polls[1] = *other;
+        }
+        result = wait_for(client, polls, 2, &left);
+        if (other) {
+            other->revents = polls[1].revents;
+        }
+        bool due = left.tv_sec == 0 && left.tv_nsec == 0;
+        if (result < 0 || due || polls[1].revents != 0) {
+            return result < 0 ? result : client->fd >= 0 ? take_message(client, message) : 0;
         }
     }
 }

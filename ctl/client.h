@@ -5,6 +5,7 @@
 #ifndef CTL_CLIENT_H
 #define CTL_CLIENT_H
 
+#include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -39,5 +40,10 @@ void client_end(struct writer *w);
  * of requests are left to send, so more can be added (never with low 0). Negative errno otherwise:
  * -EINTR a signal, -ECONNRESET the daemon hung up, -EPROTO it speaks something else, -ENOMEM. */
 int client_next(struct client *client, size_t low, struct response *message);
+
+/* The same, and 0 also when `other` (may be NULL) has an event, told in its revents, or the monotonic clock reaches until_ns.
+ * A client that is not connected waits for those two alone. */
+int client_next_until(struct client *client, struct pollfd *other, int64_t until_ns,
+                      struct response *message);
 
 #endif

@@ -56,6 +56,11 @@ const struct command command_table[] = {
     {"trace", "[--for D] [-o FILE]", "Record what the scheduler does, for Perfetto", command_trace,
      "  --for D              for so long (2s); 0s: what is remembered of the last moments\n"
      "  -o, --output FILE    into this file, not to standard output\n"},
+    {"top", "[--interval D] [--count N] [--once] [--plain]", "Watch the daemon and its jobs",
+     command_top,
+     "  --interval D  look every D (1s)\n  --count N     end after N looks\n"
+     "  --once        one block of lines, with rates since the daemon's start\n"
+     "  --plain       blocks of lines, as where the output is no terminal\n"},
     {"kinds", "", "List the kinds of jobs and their arguments", command_kinds, NULL},
     {"ping", "", "Ask whether the daemon answers", command_ping, NULL},
     {"reload", "", "Read the configuration again", command_reload, NULL},

@@ -69,6 +69,7 @@ int command_trace(struct ctl *ctl, int argc, char **argv);
 int command_kinds(struct ctl *ctl, int argc, char **argv);
 int command_ping(struct ctl *ctl, int argc, char **argv);
 int command_shutdown(struct ctl *ctl, int argc, char **argv);
+int command_top(struct ctl *ctl, int argc, char **argv);
 int command_version(struct ctl *ctl, int argc, char **argv);
 
 /* Prints "coschedctl: what: why" and gives the exit status that `status` means here. */
