@@ -132,11 +132,13 @@ static void take_cancel(struct top *top, const struct response *message)
 
 static void take_detail(struct top *top, enum top_ask ask, const struct response *message)
 {
-    char title[48];
-    (void)snprintf(title, sizeof title, ask == TOP_ASK_JOB ? "Job %lld" : "\nWhy it is where it is",
-                   (long long)top->ui.detail);
+    static const char *const told[] = {"id", "state", "attempt", "queue", NULL}; /* by get */
+    char title[48] = "\nWhat it waits for";
+    if (ask == TOP_ASK_JOB) {
+        (void)snprintf(title, sizeof title, "Job %lld", (long long)top->ui.detail);
+    }
     if (message->kind == MESSAGE_RESULT) {
-        top_detail(&top->fresh, title, message->result);
+        top_detail(&top->fresh, title, message->result, ask == TOP_ASK_WHY ? told : NULL);
     } else if (ask == TOP_ASK_WHY && message->code == MESSAGE_UNKNOWN_METHOD) {
         buf_literal(&top->fresh, "\nThis daemon does not tell what a job waits for.\n");
     } else {

@@ -51,11 +51,21 @@ static void flat(struct buf *out, const struct json *container)
     }
 }
 
-static void lines(struct buf *out, const struct json *container, int depth)
+static bool is_in(const char *const *names, const char *key)
+{
+    for (; names && *names && key; names++) {
+        if (strcmp(*names, key) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void lines(struct buf *out, const struct json *container, int depth, const char *const *skip)
 {
     for (const struct json *e = json_first(container); e; e = json_next(e)) {
         const char *key = json_key(e);
-        if (is_empty(e)) {
+        if (is_empty(e) || is_in(skip, key)) {
             continue;
         }
         buf_printf(out, "%*s", depth * INDENT, "");
@@ -73,14 +83,15 @@ static void lines(struct buf *out, const struct json *container, int depth)
             buf_putc(out, '\n');
         } else {
             buf_putc(out, '\n');
-            lines(out, e, depth + 1);
+            lines(out, e, depth + 1, NULL);
         }
     }
 }
 
-void top_detail(struct buf *out, const char *title, const struct json *value)
+void top_detail(struct buf *out, const char *title, const struct json *value,
+                const char *const *skip)
 {
     buf_puts(out, title);
     buf_putc(out, '\n');
-    lines(out, value, 1);
+    lines(out, value, 1, skip);
 }

@@ -5,8 +5,9 @@
 #include "wire/buf.h"
 #include "wire/json.h"
 
-/* Appends a value under a title: members in lines of their own, deeper ones indented. Whatever a newer daemon tells is
- * shown, too. Members that are null or empty are left out. */
-void top_detail(struct buf *out, const char *title, const struct json *value);
+/* Appends an object under a title: members in lines of their own, deeper ones indented. Whatever a newer daemon tells is
+ * shown, too. Members that are null or empty are left out, and those in the NULL-terminated list `skip` (may be NULL). */
+void top_detail(struct buf *out, const char *title, const struct json *value,
+                const char *const *skip);
 
 #endif

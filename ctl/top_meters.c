@@ -7,9 +7,14 @@
 #include "show.h"
 #include "top_view.h"
 
-#define LABEL_COLUMNS 10
+#define LABEL_COLUMNS 11 /* on a narrow screen one less */
+#define NARROW        60
 #define SPARK_COLUMNS 24 /* at most; it needs SPARK_MIN of what the items leave */
 #define SPARK_MIN     6
+#define RATE_COLUMNS  7 /* 99.9k/s */
+#define COUNT_COLUMNS 6 /* 999999 */
+#define WIDE          96
+#define QUEUE_END     (LABEL_COLUMNS + 13) /* of the name */
 
 /* A row in the making. */
 struct row {
@@ -20,8 +25,9 @@ struct row {
 
 static struct row row_begin(struct grid *grid, int y, enum grid_style style, const char *label)
 {
-    (void)grid_put(grid, y, 0, LABEL_COLUMNS - 1, style, label);
-    return (struct row){grid, y, LABEL_COLUMNS, false};
+    int columns = grid->width < NARROW ? LABEL_COLUMNS - 1 : LABEL_COLUMNS;
+    (void)grid_put(grid, y, 0, columns - 1, style, label);
+    return (struct row){grid, y, columns, false};
 }
 
 /* A value and what it is. */
@@ -34,6 +40,16 @@ static void item(struct row *row, enum grid_style style, const char *value, cons
     }
     row->x = grid_put(row->grid, row->y, row->x, row->grid->width, style, value);
     row->x = grid_put(row->grid, row->y, row->x + 1, row->grid->width, GRID_LABEL, what) + 2;
+}
+
+/* Values below each other: at the right of so many columns. */
+static void item_in(struct row *row, int columns, enum grid_style style, const char *value,
+                    const char *what)
+{
+    struct buf padded = BUF_INIT;
+    buf_printf(&padded, "%*s%s", columns - grid_columns(row->grid, value), "", value);
+    item(row, style, buf_text(&padded), what);
+    buf_free(&padded);
 }
 
 static void spark(struct row *row, const struct top_view *view, const struct top_ring *ring,
@@ -163,7 +179,6 @@ static void memory_row(const struct top_view *view, struct grid *grid, int y)
     item(&row, GRID_PLAIN, count(m->tasks).is, "tasks");
     item(&row, GRID_PLAIN, count(m->stacks).is, "stacks");
     item(&row, GRID_PLAIN, bytes(m->stack_bytes).is, "reserved");
-    item(&row, GRID_PLAIN, count(m->connections).is, "connections");
 }
 
 static void main_row(const struct top_view *view, struct grid *grid, int y)
@@ -182,10 +197,12 @@ static void worker_row(const struct top_view *view, struct grid *grid, int y, co
 {
     struct row row = row_begin(grid, y, GRID_BOLD, label);
     item(&row, w->busy_pct > 90 ? GRID_WARN : GRID_PLAIN, percent(w->busy_pct).is, "busy");
-    item(&row, GRID_PLAIN, rate(w->slices_s).is, "slices");
-    item(&row, GRID_PLAIN, rate(w->steals_s).is, "steals");
-    item(&row, GRID_PLAIN, rate(w->parks_s).is, "parks");
-    item(&row, GRID_PLAIN, count(w->in_line).is, "in line");
+    item_in(&row, RATE_COLUMNS, GRID_PLAIN, rate(w->slices_s).is, "slices");
+    item_in(&row, RATE_COLUMNS, GRID_PLAIN, rate(w->steals_s).is, "steals");
+    item_in(&row, RATE_COLUMNS, GRID_PLAIN, rate(w->parks_s).is, "parks");
+    if (grid->width >= WIDE) { /* before that, the history is worth more */
+        item_in(&row, COUNT_COLUMNS, GRID_PLAIN, count(w->in_line).is, "in line");
+    }
     spark(&row, view, &w->busy, 100);
 }
 
@@ -204,6 +221,9 @@ static int workers_rows(const struct top_view *view, struct grid *grid, int y, i
         top_model_sum(m, (size_t)single, &sum);
         (void)snprintf(label, sizeof label, single > 0 ? "%d more" : "%d worker%s", all - single,
                        all == 1 ? "" : "s");
+        if (grid->width < NARROW && all > 9) {
+            (void)snprintf(label, sizeof label, "All %d", all);
+        }
         worker_row(view, grid, y++, label, &sum);
     }
     return y;
@@ -232,14 +252,14 @@ int top_view_queues(const struct top_view *view, struct grid *grid, int y, int r
         show_duration_us(&oldest, q->oldest_s * 1e6);
         buf_printf(&limit, "of %lld running", (long long)q->parallel);
         item(&row, GRID_PLAIN, q->name[0] ? q->name : "-", "");
-        int column = LABEL_COLUMNS + 18;
-        row.x = row.x < column ? column : row.x;
-        item(&row, GRID_PLAIN, count(q->depth).is, "waiting");
-        item(&row, q->running > 0 ? GRID_GOOD : GRID_PLAIN, count(q->running).is, buf_text(&limit));
-        item(&row, GRID_PLAIN, text_of(&oldest).is, "the oldest");
+        row.x = row.x < QUEUE_END ? QUEUE_END : row.x;
+        item_in(&row, COUNT_COLUMNS, GRID_PLAIN, count(q->depth).is, "waiting");
+        item_in(&row, COUNT_COLUMNS, q->running > 0 ? GRID_GOOD : GRID_PLAIN, count(q->running).is,
+                buf_text(&limit));
         if (q->paused) {
             item(&row, GRID_WARN, "paused", "");
         }
+        item(&row, GRID_PLAIN, text_of(&oldest).is, "old");
         buf_free(&limit);
     }
     return y;

@@ -54,6 +54,17 @@ int top_view_page(const struct top_view *view, int height)
     return list > 0 ? list : 1;
 }
 
+/* Cuts text that is too long where two spaces stand apart what belongs together; where there are none, the edge cuts. */
+static void keep_whole(const struct grid *grid, struct buf *text)
+{
+    for (size_t end = text->len; end > 1 && grid_columns(grid, buf_text(text)) > grid->width;) {
+        end--;
+        if (text->data[end] == ' ' && text->data[end - 1] == ' ') {
+            buf_truncate(text, end - 1);
+        }
+    }
+}
+
 static void title_row(const struct top_view *view, struct grid *grid)
 {
     const struct top_model *m = view->model;
@@ -63,7 +74,8 @@ static void title_row(const struct top_view *view, struct grid *grid)
     if (m->seen) {
         buf_printf(&left, " %s   up ", m->version);
         show_duration_us(&left, m->uptime_s * 1e6);
-        buf_printf(&left, "   pid %lld", (long long)m->pid);
+        buf_printf(&left, "   pid %lld   %lld connection%s", (long long)m->pid,
+                   (long long)m->connections, m->connections == 1 ? "" : "s");
     }
     if (view->plain) {
         char time[UNITS_TIME_SIZE];
@@ -77,6 +89,7 @@ static void title_row(const struct top_view *view, struct grid *grid)
         buf_putc(&right, ' ');
     }
     grid_style(grid, 0, 0, style);
+    keep_whole(grid, &left);
     int x = grid_put(grid, 0, 0, grid->width, style, buf_text(&left));
     int at = grid->width - grid_columns(grid, buf_text(&right));
     if (at > x) {
@@ -247,6 +260,7 @@ static void foot_row(const struct top_view *view, struct grid *grid, int y)
         buf_printf(&text, " %s", ui->message);
     } else {
         hints(view, &text);
+        keep_whole(grid, &text);
     }
     grid_style(grid, y, 0, style);
     (void)grid_put(grid, y, 0, grid->width, style, buf_text(&text));

@@ -66,6 +66,7 @@ function daemon_rules(target) {
 }
 function ctl_rules(target) {
     if (what ~ /^(uv\.h|cosched\/|sqlite3\.h)|cJSON\.h$/) wrong("the client links wire only")
+    if (what ~ /^(curses|ncurses|term)\.h$|^ncursesw?\// && file != "ctl/top_screen.c") wrong("ncurses belongs to ctl/top_screen.c")
     if (kind == "\"" && target !~ /^(ctl|daemon\/wire)\//) wrong("the client sees its own folder and daemon/wire")
 }
 BEGIN {
