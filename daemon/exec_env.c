@@ -77,10 +77,10 @@ static int put_words(struct exec_env *env, const char *words)
 
 int exec_env_init(struct exec_env *env, const struct config *config, int state_dir)
 {
-    *env = (struct exec_env){.helper = process_find_helper()};
-    if (!env->helper)
-        return -ENOENT;
-    int rc = process_instance(state_dir, env->instance);
+    *env = (struct exec_env){.helper = NULL};
+    int rc = process_find_helper(&env->helper);
+    if (rc == 0)
+        rc = process_instance(state_dir, env->instance);
     if (rc == 0)
         rc = put(env, "PATH", 4, config->exec_path);
     if (rc == 0)

@@ -18,7 +18,7 @@ struct spec_error; /* spec.h */
 
 /* Settings of [exec], const while jobs run; every pointer borrowed from the configuration. */
 struct exec_settings {
-    const char *helper;        /* path of cosched-exec: process_find_helper */
+    const char *helper;        /* process_find_helper; NULL: none */
     const char *instance;      /* process_instance */
     const char *const *env;    /* "NAME=value" … NULL: what a command starts with */
     int64_t grace_ns;          /* TERM to KILL, unless the job says otherwise */
@@ -36,9 +36,11 @@ struct job_run {
     uid_t uid;               /* of the owner */
     int out_dir;             /* output_dir_open */
     const struct exec_settings *exec;
-    /* The attempt is a process now. Called at most once, on MAIN, may suspend until the record
-     * is durable. A negative answer ends the process again: the attempt fails with error.name
-     * "storage". May be NULL. */
+    /* The attempt is a process now. Called at most once, on MAIN, must not suspend. May be NULL. */
+    void (*on_pid)(struct job_run *run, pid_t pid);
+    /* It is one that lasts: recovery is to know it by more than its environment. Called at most
+     * once, on MAIN, may suspend until the record is durable. A negative answer ends the process
+     * again: the attempt fails with error.name "storage". May be NULL. */
     int (*on_process)(struct job_run *run, pid_t pid, uint64_t start_time);
     /* More output was written. On MAIN, must not suspend. May be NULL. */
     void (*on_output)(struct job_run *run, enum output_stream stream, uint64_t bytes);

@@ -127,7 +127,7 @@ static int prepare_process(struct daemon *d)
         return code;
     rc = exec_env_init(&d->exec, &d->config, d->state_dir);
     if (rc < 0) {
-        log_error(rc == -ENOENT ? "cosched-exec was not found" : "cannot prepare commands",
+        log_error(rc == -ENOENT ? "COSCHED_EXEC names no program" : "cannot prepare commands",
                   LOG_ERR(rc));
         return CONFIG_EXIT_INTERNAL;
     }

@@ -33,9 +33,12 @@ static struct {
     size_t count, cap; /* lock */
     unsigned spawning; /* lock; each has room reserved in pids */
     bool had_children; /* the rest is const after process_init */
+    int children;      /* of /proc/self/task/PID/children; < 0: none */
     uint64_t files_soft;
     char boot_id[PROCESS_BOOT_ID_SIZE];
-} state = {.lock = PTHREAD_MUTEX_INITIALIZER};
+} state = {.lock = PTHREAD_MUTEX_INITIALIZER, .children = -1};
+
+enum { CHILDREN_TEXT = 1024 };
 
 /* --- at start ------------------------------------------------------------------------------- */
 
@@ -76,6 +79,10 @@ int process_init(void)
                            sizeof state.boot_id - 1);
     state.boot_id[n > 0 ? n : 0] = '\0';
     state.boot_id[strcspn(state.boot_id, "\n")] = '\0';
+
+    char path[64];
+    snprintf(path, sizeof path, "/proc/self/task/%d/children", (int)getpid());
+    state.children = open(path, O_RDONLY | O_CLOEXEC);
 
     siginfo_t info;
     state.had_children = waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) == 0;
@@ -131,40 +138,17 @@ int process_instance(int state_dir, char out[PROCESS_INSTANCE_SIZE])
     return n < 0 && n != -ENOENT ? (int)n : instance_make(state_dir, out);
 }
 
-/* "<folder><name>" when it can be executed; heap. */
-static char *helper_at(const char *folder, size_t length, const char *name)
-{
-    char *path = NULL;
-
-    if (asprintf(&path, "%.*s%s", (int)length, folder, name) < 0)
-        return NULL;
-    if (access(path, X_OK) == 0)
-        return path;
-    free(path);
-    return NULL;
-}
-
-char *process_find_helper(void)
+int process_find_helper(char **path)
 {
     const char *asked = getenv("COSCHED_EXEC");
-    if (asked && *asked)
-        return helper_at(asked, strlen(asked), "");
 
-    char *self = malloc(PATH_MAX), *found = NULL;
-    ssize_t n = self ? readlink("/proc/self/exe", self, PATH_MAX) : -1;
-    while (n > 0 && self[n - 1] != '/')
-        n--;
-    if (n > 0 && n < PATH_MAX) {
-        found = helper_at(self, (size_t)n, "cosched-exec");
-        if (!found)
-            found = helper_at(self, (size_t)n, "../libexec/cosched/cosched-exec");
-    }
-    free(self);
-#ifdef COSCHED_LIBEXEC_DIR
-    if (!found)
-        found = helper_at(COSCHED_LIBEXEC_DIR, sizeof COSCHED_LIBEXEC_DIR - 1, "/cosched-exec");
-#endif
-    return found;
+    *path = NULL;
+    if (!asked || !*asked)
+        return 0;
+    if (access(asked, X_OK) < 0)
+        return -ENOENT;
+    *path = strdup(asked);
+    return *path ? 0 : -ENOMEM;
 }
 
 /* --- which children are ours ---------------------------------------------------------------- */
@@ -272,21 +256,33 @@ int process_signal_group(pid_t pid, int signal_number)
 }
 
 /* Children of the thread-group leader: the kernel hands orphans to it. Calls each(pid) until it
- * says stop. -ENOSYS without CONFIG_PROC_CHILDREN. */
+ * says stop. -ENOSYS without CONFIG_PROC_CHILDREN. The file is kept open: it is asked after every
+ * job, nearly always answers with one line, and each read from its start is a fresh look. */
 static int for_each_leader_child(bool (*each)(pid_t pid, void *arg), void *arg)
 {
-    char path[64];
+    char text[CHILDREN_TEXT + 1];
+    off_t offset = 0;
+    pid_t pid = 0;
 
-    snprintf(path, sizeof path, "/proc/self/task/%d/children", (int)getpid());
-    FILE *file = fopen(path, "re");
-    if (!file)
+    if (state.children < 0)
         return -ENOSYS;
-    int pid;
-    while (fscanf(file, "%d", &pid) == 1) // NOLINT: the kernel writes what it reads as
-        if (!each((pid_t)pid, arg))
-            break;
-    fclose(file);
-    return 0;
+    for (;;) {
+        ssize_t n = pread(state.children, text, CHILDREN_TEXT, offset);
+        if (n < 0)
+            return -errno;
+        for (ssize_t i = 0; i < n; i++) {
+            if (text[i] >= '0' && text[i] <= '9') {
+                pid = 10 * pid + (text[i] - '0');
+            } else if (pid > 0) {
+                if (!each(pid, arg))
+                    return 0;
+                pid = 0;
+            }
+        }
+        if (n == 0)
+            return 0;
+        offset += n;
+    }
 }
 
 /* Under the lock. */

@@ -1,4 +1,4 @@
-/* process.h - commands as processes: started through cosched-exec, found again, ended to the last.
+/* process.h - commands as processes: started, found again, ended to the last.
  *
  * Nothing here suspends a task, much of it blocks on system calls: process_spawn, process_end_* and
  * process_find_helper belong on a blocking thread (cosched_blocking); the rest is cheap enough for
@@ -25,9 +25,9 @@ const char *process_boot_id(void); /* static text; "" where the kernel has none 
  * processes of its jobs carry it in their environment, so that another daemon's jobs are never
  * taken for ours. 0 or a negative errno. */
 int process_instance(int state_dir, char out[PROCESS_INSTANCE_SIZE]);
-/* Where cosched-exec is: $COSCHED_EXEC, beside this program, ../libexec/cosched, the compiled-in
- * folder. Heap; NULL: nowhere (or no memory). */
-char *process_find_helper(void);
+/* The program that is to stand in front of every command: $COSCHED_EXEC. Heap; NULL with 0: none is
+ * asked for; otherwise -ENOENT when it cannot be executed, -ENOMEM. */
+int process_find_helper(char **path);
 
 /* --- one command ---------------------------------------------------------------------------- */
 
@@ -51,7 +51,7 @@ struct process_limits { /* PROCESS_UNLIMITED: as inherited */
 // clang-format on
 
 struct process_command { /* everything borrowed for the call */
-    const char *helper;  /* path of cosched-exec */
+    const char *helper;  /* path of a program in front (see exec/cosched-exec.c); NULL: none */
     char *const *argv;   /* argv[0] is looked up in the PATH of envp */
     char *const *envp;
     const char *cwd; /* NULL: "/" */
@@ -62,11 +62,17 @@ struct process_command { /* everything borrowed for the call */
     struct process_limits limits;
 };
 
+struct process_report {
+    char stage[16]; /* "exec", "cwd", "nofile" …: what failed; "": nothing */
+    int error;      /* positive errno */
+};
+
 struct process {
     pid_t pid;
     uint64_t start_time;
     int out, err; /* owned: read ends of its stdout and stderr, non-blocking */
-    int report;   /* owned: read end of the helper's report, non-blocking */
+    int report;   /* owned: read end of the helper's report, non-blocking; -1: no helper */
+    struct process_report failed; /* without a helper */
 };
 
 #define PROCESS_NULL                                 \
@@ -84,12 +90,7 @@ void process_reaped(pid_t pid);
 /* Closes the descriptors; twice is fine. */
 void process_close(struct process *p);
 
-struct process_report {
-    char stage[16]; /* "exec", "cwd", "nofile" …: what failed */
-    int error;      /* positive errno */
-};
-
-/* After the child ended: true when the helper could not start the command. */
+/* After the child ended: true when it could not become the command. */
 bool process_failed(const struct process *p, struct process_report *report);
 
 /* --- ending --------------------------------------------------------------------------------- */

@@ -1,13 +1,21 @@
-/* process_spawn.c - a command as a child: pipes, standard input, and cosched-exec through
- * posix_spawn.
+/* process_spawn.c - a command as a child: pipes, standard input, and the moments before its exec.
  *
- * Never fork: the daemon has threads and much memory. posix_spawn borrows the address space until
- * the helper is running, and costs the same whatever the daemon's size. Descriptors are O_CLOEXEC
- * from birth, because other threads start other commands at the same time. Called from blocking
- * threads.
+ * Never fork: the daemon has threads and much memory. The child borrows our address space until it
+ * has become the command (CLONE_VM | CLONE_VFORK, as posix_spawn does, which can set neither limits
+ * nor nice nor no_new_privs): it costs the same whatever the daemon's size, there is one exec, and
+ * what went wrong is said in memory. Meanwhile only the calling thread stands still; the child has a
+ * stack of its own, all signals blocked, and runs nothing but become.h.
+ *
+ * Where a program is to stand between (process_command.helper), posix_spawn starts that, with its
+ * instructions as arguments and a pipe for its report: two execs, a third of a small job's cost.
+ *
+ * Descriptors are O_CLOEXEC from birth, because other threads start other commands at the same time.
+ * Called from blocking threads.
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <sched.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
@@ -15,20 +23,18 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
+#include "exec/become.h"
 #include "process.h"
 #include "process_internal.h"
 
-/* The command's standard input. A text is laid into a sealed memory file, not a pipe: it is whole
+/* The command's standard input; -1: /dev/null, which the child opens itself. A text is laid into a sealed memory file, not a pipe: it is whole
  * before the command starts, so there is nobody to feed it, no EPIPE, and no pipe whose capacity
  * the kernel may have cut. */
 static int open_stdin(const struct process_command *command)
 {
-    if (command->stdin_size == 0) {
-        int fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
-        return fd < 0 ? -errno : fd;
-    }
     int fd = memfd_create("stdin", MFD_CLOEXEC | MFD_ALLOW_SEALING);
     if (fd < 0)
         return -errno;
@@ -61,6 +67,96 @@ static int open_pipe(int *ours, int *theirs)
     *theirs = ends[1];
     return fcntl(ends[0], F_SETFL, O_NONBLOCK) < 0 ? -errno : 0;
 }
+
+/* --- a child of our own ----------------------------------------------------------------------------- */
+
+enum { CHILD_STACK = 16 << 10 };
+
+struct birth {
+    struct become how;
+    const int *fds;                /* stdin or -1, stdout, stderr */
+    struct become_failure failure; /* written by the child; step NULL: none */
+};
+
+/* All sources are above 2 (process_init), so no dup2 can overwrite one that is still needed. */
+BECOME_CHILD static int lay_out(const int fds[3])
+{
+    long null = fds[0] >= 0 ? fds[0] : syscall(SYS_openat, AT_FDCWD, "/dev/null", O_RDONLY);
+
+    for (int i = 0; i < 3; i++)
+        if (null < 0 || syscall(SYS_dup3, i == 0 ? null : fds[i], i, 0) < 0)
+            return errno;
+    return 0;
+}
+
+BECOME_CHILD static int child_main(void *arg)
+{
+    struct birth *birth = arg;
+    struct become_failure failure = {"descriptors", lay_out(birth->fds)};
+
+    if (failure.error == 0)
+        failure = become(&birth->how);
+    birth->failure = failure;
+    syscall(SYS_exit_group, become_exit_code(&failure));
+    return 0;
+}
+
+/* Its own function, so that nothing of the caller's lies in registers across a call that, to the
+ * compiler, is like any other. */
+static int clone_child(struct birth *birth, void *stack, pid_t *pid)
+{
+    static const uint64_t all = UINT64_MAX;
+    uint64_t before = 0;
+
+    /* The kernel's own: the C library's would leave out two signals of its own. */
+    syscall(SYS_rt_sigprocmask, SIG_SETMASK, &all, &before, sizeof all);
+    int child =
+        clone(child_main, (char *)stack + CHILD_STACK, CLONE_VM | CLONE_VFORK | SIGCHLD, birth);
+    int error = child < 0 ? errno : 0;
+    syscall(SYS_rt_sigprocmask, SIG_SETMASK, &before, NULL, sizeof before);
+    *pid = child;
+    return -error;
+}
+
+static void describe(const struct process_command *c, struct become *how)
+{
+    struct rlimit files;
+    uint64_t files_soft = process_files_soft();
+
+    *how = BECOME_INIT;
+    how->argv = c->argv;
+    how->envp = c->envp;
+    how->cwd = c->cwd ? c->cwd : "/";
+    how->umask = c->umask;
+    how->nice = c->nice > 0 ? (uint64_t)c->nice : BECOME_UNSET;
+    if (files_soft > 0 && getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur != files_soft)
+        how->files_soft = files_soft;
+    how->nofile = c->limits.nofile;
+    how->memory = c->limits.memory_bytes;
+    how->cpu_time = c->limits.cpu_seconds;
+    how->file_size = c->limits.file_bytes;
+    how->processes = c->limits.processes;
+}
+
+static int spawn_child(const struct process_command *c, const int fds[3], struct process *p)
+{
+    struct birth birth = {.fds = fds};
+    void *stack = aligned_alloc(16, CHILD_STACK + PATH_MAX);
+
+    if (!stack)
+        return -ENOMEM;
+    describe(c, &birth.how);
+    birth.how.candidate = (char *)stack + CHILD_STACK;
+    int result = clone_child(&birth, stack, &p->pid);
+    free(stack);
+    if (result == 0 && birth.failure.step) {
+        snprintf(p->failed.stage, sizeof p->failed.stage, "%s", birth.failure.step);
+        p->failed.error = birth.failure.error;
+    }
+    return result;
+}
+
+/* --- a program in front ----------------------------------------------------------------------------- */
 
 enum { REPORT_FD = 3, SETTINGS_MAX = 320 };
 
@@ -107,10 +203,9 @@ static char **helper_argv(const struct process_command *c, char *settings)
     return argv;
 }
 
-/* fds: the child's stdin, stdout, stderr, report. All are above 2 (process_init) and none of the
- * first three targets is above 2, so no dup2 can overwrite a source that is still needed. */
-static int spawn_helper(const struct process_command *c, char *const *argv, const int fds[4],
-                        pid_t *pid)
+/* fds: the child's stdin, stdout, stderr, report, as above. */
+static int posix_spawn_helper(const struct process_command *c, char *const *argv, const int fds[4],
+                              pid_t *pid)
 {
     posix_spawn_file_actions_t actions;
     posix_spawnattr_t attr;
@@ -124,7 +219,9 @@ static int spawn_helper(const struct process_command *c, char *const *argv, cons
         posix_spawn_file_actions_destroy(&actions);
         return -error;
     }
-    for (int i = 0; i < 4 && !error; i++)
+    if (fds[0] < 0)
+        error = posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
+    for (int i = fds[0] < 0; i < 4 && !error; i++)
         error = posix_spawn_file_actions_adddup2(&actions, fds[i], i);
     /* The helper does all of this again. Here it matters for the moment before its first line: the
      * group must exist when we return, and a TERM that arrives early must not meet an ignored or
@@ -142,41 +239,52 @@ static int spawn_helper(const struct process_command *c, char *const *argv, cons
     return -error;
 }
 
-int process_spawn(const struct process_command *command, struct process *p)
+static int spawn_helper(const struct process_command *c, const int fds[3], struct process *p)
 {
     char settings[SETTINGS_MAX];
-    int fds[4] = {-1, -1, -1, -1}, result;
-    char **argv = NULL;
-    pid_t pid = 0;
+    int four[4] = {fds[0], fds[1], fds[2], -1};
+    int result = open_pipe(&p->report, &four[3]);
+
+    if (result == 0) {
+        settings_format(c, settings);
+        char **argv = helper_argv(c, settings);
+        result = argv ? posix_spawn_helper(c, argv, four, &p->pid) : -ENOMEM;
+        free(argv);
+    }
+    if (four[3] >= 0)
+        close(four[3]);
+    return result;
+}
+
+/* --- both ------------------------------------------------------------------------------------------- */
+
+int process_spawn(const struct process_command *command, struct process *p)
+{
+    int fds[3] = {-1, -1, -1}, result = 0;
 
     *p = PROCESS_NULL;
-    settings_format(command, settings);
-    result = fds[0] = open_stdin(command);
+    if (command->stdin_size > 0)
+        result = fds[0] = open_stdin(command);
     if (result >= 0)
         result = open_pipe(&p->out, &fds[1]);
     if (result == 0)
         result = open_pipe(&p->err, &fds[2]);
     if (result == 0)
-        result = open_pipe(&p->report, &fds[3]);
+        result = process_register_begin();
     if (result == 0) {
-        argv = helper_argv(command, settings);
-        result = argv ? process_register_begin() : -ENOMEM;
+        result = command->helper ? spawn_helper(command, fds, p) : spawn_child(command, fds, p);
+        process_register_end(result == 0 ? p->pid : 0);
     }
-    if (result == 0) {
-        result = spawn_helper(command, argv, fds, &pid);
-        process_register_end(result == 0 ? pid : 0);
-    }
-    free(argv);
-    for (int i = 0; i < 4; i++)
+    for (int i = 0; i < 3; i++)
         if (fds[i] >= 0)
             close(fds[i]);
     if (result < 0) {
         process_close(p);
+        *p = PROCESS_NULL;
         return result;
     }
-    p->pid = pid;
     /* Not reaped before we say so: its entry in /proc is there even if it has ended. */
-    if (process_start_time(pid, &p->start_time) < 0)
+    if (process_start_time(p->pid, &p->start_time) < 0)
         p->start_time = 0;
     return 0;
 }
@@ -197,6 +305,9 @@ bool process_failed(const struct process *p, struct process_report *report)
     char text[64];
     ssize_t n;
 
+    *report = p->failed;
+    if (p->report < 0)
+        return report->stage[0] != '\0';
     do
         n = read(p->report, text, sizeof text - 1);
     while (n < 0 && errno == EINTR);

@@ -1,9 +1,13 @@
 /* The store's task: one thread, one database, and group commit.
  *
- * Requests come down a channel. The task takes the first, then whatever else waits (up to
- * STORE_BATCH_MAX), runs all of them in one transaction, and sets their events only when COMMIT has
- * returned: nobody hears of anything that is not on disk. With one request at a time this is one
- * commit each; under load the cost of a commit is shared.
+ * Requests lie in their askers' frames and stand in one line, under a lock that is held for a few
+ * instructions. The task takes all that stand there (up to STORE_BATCH_MAX), runs them in one
+ * transaction, and sets their events only when COMMIT has returned: nobody hears of anything that is
+ * not on disk. With one request at a time this is one commit each; under load its cost is shared.
+ *
+ * Who finds the line empty rings the bell, but lets others go first, twice: those who are ready now,
+ * and those whom they make ready. So the end of one job and the start of the next share a commit, and
+ * so do all submissions that came in one read; and waking a thread is paid once.
  *
  * When something fails. A request that finds no job, or no arrow, has written nothing, and the
  * batch goes on. When a statement or the commit itself fails, everything is rolled back and the
@@ -11,8 +15,8 @@
  * written until the WAL could be emptied (store_sql_heal), tried with growing pauses, when somebody
  * asks; reads go on. No timer, no thread that polls.
  *
- * The task is detached from whoever opened the store: it ends when store_close closes the channel,
- * or, if that never happens, when the runtime cancels it. In both cases what was asked is still
+ * The task is detached from whoever opened the store: it ends when store_close closes the line, or,
+ * if that never happens, when the runtime cancels it. In both cases what was asked is still
  * answered. */
 #include "store.h"
 
@@ -20,6 +24,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -28,13 +33,14 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "bell.h"
 #include "probe.h"
 #include "state_lock.h"
 #include "store_private.h"
 
-#define CHANNEL_CAPACITY 4096
+#define RING_ROUNDS      2
+#define SHIELD_MS        INT64_C(3600000)     /* nothing in it waits */
 #define STACK_BYTES      ((size_t)512 * 1024) /* SQLite's parser and ours */
-#define SHIELD_MS        INT64_C(3600000)
 #define HEAL_WAIT_MIN_NS INT64_C(100000000)
 #define HEAL_WAIT_MAX_NS INT64_C(10000000000)
 #define SIZES_EVERY_NS   INT64_C(100000000)
@@ -50,7 +56,11 @@ struct counters {
 
 struct store {
     struct store_config config; /* const after open; its strings are only used while opening */
-    cosched_chan *requests;     /* one reference; of struct store_request * */
+    struct bell bell;           /* requests stand in line, or the store is closed */
+    pthread_mutex_t lock;
+    struct store_request *first, **last; /* lock: the line; borrowed */
+    bool rung;   /* lock: somebody rings, or has rung, for what stands there */
+    bool closed; /* lock: nobody new comes in */
     struct counters counters;
     cosched_event ended; /* set by the task as its last act */
     /* the store's thread only */
@@ -283,43 +293,54 @@ static void keep_house(struct store *store)
 
 /* --- the task --------------------------------------------------------------------------------- */
 
-/* The first request and what waits behind it; one that must be alone ends the batch. Negative: the
- * channel's word. */
-static int gather(struct store *store, size_t *n)
+/* What stands in line; one that must be alone ends the batch. */
+static size_t gather(struct store *store, bool *closed)
 {
-    int r = cosched_chan_recv(store->requests, &store->batch[0], COSCHED_NEVER);
-    *n = r == 0 ? 1 : 0;
-    while (r == 0 && *n < STORE_BATCH_MAX && !store->batch[*n - 1]->alone) {
-        if (cosched_chan_recv(store->requests, &store->batch[*n], COSCHED_NOW) < 0) {
-            break;
-        }
-        (*n)++;
+    size_t n = 0;
+    pthread_mutex_lock(&store->lock);
+    while (store->first != NULL && n < STORE_BATCH_MAX && (n == 0 || !store->batch[n - 1]->alone)) {
+        store->batch[n++] = store->first;
+        store->first = store->first->next;
     }
-    return r;
+    if (store->first == NULL) {
+        store->last = &store->first;
+        store->rung = false;
+    }
+    *closed = store->closed;
+    pthread_mutex_unlock(&store->lock);
+    return n;
+}
+
+static void close_line(struct store *store)
+{
+    pthread_mutex_lock(&store->lock);
+    store->closed = true;
+    pthread_mutex_unlock(&store->lock);
+    bell_ring(&store->bell);
+}
+
+static void serve_batch(struct store *store, size_t n)
+{
+    struct store_request **batch = store->batch;
+    if (n > 1 && batch[n - 1]->alone) {
+        serve(store, batch, n - 1);
+        batch += n - 1;
+        n = 1;
+    }
+    serve(store, batch, n);
+    keep_house(store);
 }
 
 static void serve_until_closed(struct store *store)
 {
-    size_t n;
-    int r;
-    while ((r = gather(store, &n)) == 0) {
-        struct store_request **batch = store->batch;
-        if (n > 1 && batch[n - 1]->alone) {
-            serve(store, batch, n - 1);
-            batch += n - 1;
-            n = 1;
+    bool closed = false;
+    while (!closed) {
+        /* Whoever came in before it was closed is answered. */
+        for (size_t n; (n = gather(store, &closed)) > 0;) {
+            serve_batch(store, n);
         }
-        serve(store, batch, n);
-        keep_house(store);
-    }
-    if (r == -ECANCELED) {
-        /* The runtime ends without store_close. Nobody new comes in; those who wait are
-         * answered. */
-        cosched_scope shield;
-        cosched_chan_close(store->requests);
-        if (cosched_scope_begin(&shield, cosched_in_ms(SHIELD_MS), COSCHED_SHIELD) == 0) {
-            serve_until_closed(store);
-            cosched_scope_end(&shield);
+        if (!closed && bell_wait(&store->bell, COSCHED_NEVER) == -ECANCELED) {
+            close_line(store); /* the runtime ends without store_close */
         }
     }
 }
@@ -402,7 +423,8 @@ static int64_t store_task(void *arg)
 
 static void destroy(struct store *store)
 {
-    cosched_chan_unref(store->requests);
+    bell_fini(&store->bell);
+    pthread_mutex_destroy(&store->lock);
     free(store);
 }
 
@@ -428,7 +450,9 @@ int store_open(struct store **out, const struct store_config *config,
     store->lock_fd = -1;
     cosched_event_init(&store->ended);
     cosched_event_init(&opening.done);
-    int r = cosched_chan_create(&store->requests, sizeof(struct store_request *), CHANNEL_CAPACITY);
+    pthread_mutex_init(&store->lock, NULL);
+    store->last = &store->first;
+    int r = bell_init(&store->bell);
     if (r == 0) {
         r = cosched_spawn(NULL, store_task, &opening, &attr);
     }
@@ -452,27 +476,51 @@ void store_close(struct store *store)
     if (store == NULL) {
         return;
     }
-    cosched_chan_close(store->requests);
+    close_line(store);
     cosched_event_wait_always(&store->ended);
     destroy(store);
 }
 
+static int ring_once(struct store *store)
+{
+    unsigned char ring = 1;
+    return cosched_chan_send(store->bell.chan, &ring, COSCHED_NOW); /* full: it rings already */
+}
+
+/* Whatever happens to this task: it has its clean-up to put on record, and others may stand behind it. */
+static void ring(struct store *store)
+{
+    cosched_scope shield;
+    for (int i = 0; i < RING_ROUNDS; i++) {
+        cosched_yield();
+    }
+    while (ring_once(store) == -ECANCELED) {
+        if (cosched_scope_begin(&shield, cosched_in_ms(SHIELD_MS), COSCHED_SHIELD) == 0) {
+            (void)ring_once(store);
+            cosched_scope_end(&shield);
+            return;
+        }
+        cosched_yield(); /* until there is memory for a shield */
+    }
+}
+
 int store_ask(struct store *store, struct store_request *request)
 {
-    struct store_request *self = request;
     cosched_event_init(&request->done);
-    int r = cosched_chan_send(store->requests, &self, COSCHED_NEVER);
-    if (r == -ECANCELED) {
-        /* A cancelled task has its clean-up to put on record, too. */
-        cosched_scope shield;
-        r = cosched_scope_begin(&shield, cosched_in_ms(SHIELD_MS), COSCHED_SHIELD);
-        if (r == 0) {
-            r = cosched_chan_send(store->requests, &self, COSCHED_NEVER);
-            cosched_scope_end(&shield);
-        }
+    request->next = NULL;
+    pthread_mutex_lock(&store->lock);
+    bool closed = store->closed, rings = !store->rung;
+    if (!closed) {
+        *store->last = request;
+        store->last = &request->next;
+        store->rung = true;
     }
-    if (r < 0) {
-        return r == -EPIPE ? -ESHUTDOWN : r;
+    pthread_mutex_unlock(&store->lock);
+    if (closed) {
+        return -ESHUTDOWN;
+    }
+    if (rings) {
+        ring(store);
     }
     cosched_event_wait_always(&request->done);
     return request->result;

@@ -8,6 +8,7 @@
 
 /* A request lies in the frame of the task that asks, first in a struct with what it is about. */
 struct store_request {
+    struct store_request *next; /* in the store's line, under its lock */
     /* On the store's thread. May run more than once (when a batch failed as a whole), each time as
      * if for the first. */
     int (*run)(struct store_sql *sql, struct store_request *request);

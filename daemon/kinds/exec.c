@@ -1,9 +1,9 @@
 /* exec - a command as a job.
  *
- *     spawn ──> on record ──> attend ───────────────────────────────> sweep ──> drain ──> outcome
- *    (blocking     │            │ cancelled                           (what is left
- *     thread)      └────────────┴─> TERM, attend for the grace,        of the job is
- *                     failed         KILL, attend                      killed)
+ *     spawn ──> quiet ──> on record ──> attend ───────────────────────> sweep ──> drain ──> outcome
+ *    (blocking    │           │           │ cancelled                   (what is left
+ *     thread)     └───────────┴───────────┴─> TERM, attend for the       of the job is
+ *                               failed         grace, KILL, attend       killed)
  *
  * attend waits for the main process while two tasks read its pipes. The job ends when the main
  * process does, as under systemd: what it left in the background is killed, so a daemonised
@@ -13,6 +13,11 @@
  * From the moment the attempt is told to end, and for the clean-up of every attempt, a shield keeps
  * cancellation out; its limit is the grace and CLEANUP_MS. A process that survives even KILL (an
  * uninterruptible wait in the kernel) is given up then: the orphan reaper takes it when it goes.
+ *
+ * Most commands end within a moment and say little. So for the first QUIET_MS only the end is waited
+ * for: a command that is over by then costs no readers, no registration of its pipes and no commit of
+ * its number. A pipe holds what can be said in that time, or keeps its writer waiting for the rest of
+ * it; recovery knows a process so young by its environment.
  *
  * Output is written to its file right here on MAIN: a write of up to 64 KiB into the page cache
  * takes less than the two hops to another thread and back would. The one buffer is shared by all
@@ -32,6 +37,7 @@
 #include "log.h"
 
 enum {
+    QUIET_MS = 2,
     CLEANUP_MS = 60000,     /* for KILL, leftovers and the last output, after the grace */
     KILL_WAIT_MS = 30000,   /* how long a killed process may take to die */
     DRAIN_MAX = 17 * 65536, /* the largest pipe, and one read */
@@ -103,8 +109,8 @@ static int64_t read_stderr(void *arg)
 
 /* --- waiting -------------------------------------------------------------------------------- */
 
-/* Until the main process ends: 0, and it is reaped; -ETIMEDOUT, -ECANCELED; or why it cannot be
- * attended to. */
+/* Until the main process ends, while its output is read: 0, and it is reaped; -ETIMEDOUT, -ECANCELED;
+ * or why it cannot be attended to. */
 static int attend(struct attempt *a, int64_t deadline)
 {
     const cosched_group_attr collect = {.struct_size = sizeof collect, .policy = COSCHED_COLLECT};
@@ -125,6 +131,13 @@ static int attend(struct attempt *a, int64_t deadline)
     /* A reader that is stopped has read nothing since its last write: no byte is lost. */
     cosched_group_cancel(&readers);
     (void)cosched_group_join(&readers, COSCHED_NEVER);
+    return result;
+}
+
+static int attend_quietly(struct attempt *a)
+{
+    int result = cosched_child_wait(a->process.pid, &a->status, cosched_in_ms(QUIET_MS));
+    a->reaped = result == 0;
     return result;
 }
 
@@ -303,10 +316,15 @@ static int exec_run(struct job_run *run, struct job_outcome *out)
     output_open(&a.output[OUTPUT_STDOUT], run->out_dir, run->id, run->attempt, OUTPUT_STDOUT, cap);
     output_open(&a.output[OUTPUT_STDERR], run->out_dir, run->id, run->attempt, OUTPUT_STDERR, cap);
 
-    if (run->on_process)
+    if (run->on_pid)
+        run->on_pid(run, a.process.pid);
+    result = attend_quietly(&a);
+    bool lasts = result == -ETIMEDOUT, on_record = true;
+    if (lasts && run->on_process) {
         result = run->on_process(run, a.process.pid, a.process.start_time);
-    bool on_record = result >= 0;
-    if (on_record)
+        on_record = result >= 0;
+    }
+    if (lasts && on_record)
         result = attend(&a, COSCHED_NEVER);
 
     int64_t limit = cosched_in_ns(exec_args_grace_ns(run) + INT64_C(1000000) * CLEANUP_MS);

@@ -23,8 +23,7 @@
 
 static const char *const base_env[] = {"PATH=/usr/local/bin:/usr/bin:/bin", "KEPT=yes", "GONE=no",
                                        NULL};
-static struct exec_settings settings = {.helper = COSCHED_EXEC_PATH,
-                                        .instance = test_instance,
+static struct exec_settings settings = {.instance = test_instance,
                                         .env = base_env,
                                         .grace_ns = INT64_C(60000000000),
                                         .output_max_bytes = 1 << 20,
@@ -234,6 +233,10 @@ static int64_t exec_cannot_start(void *arg)
     try_run(&t, "exec", "{\"argv\":[\"true\"]}");
     settings.helper = COSCHED_EXEC_PATH;
     failed(&t, "exec_failed", 126);
+    try_fini(&t);
+    try_run(&t, "exec", "{\"argv\":[\"no-such-command\"]}");
+    settings.helper = NULL;
+    failed(&t, "exec_failed", 127);
     try_fini(&t);
     return 0;
 }

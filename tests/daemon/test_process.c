@@ -1,12 +1,14 @@
 /* Processes of jobs: started, known again, and ended to the last one, whatever they did to get
  * away. Each test is a process of its own (libcheck forks), and so a daemon of its own with
- * children of its own. What has to have happened before a step is told by a line on the command's
+ * children of its own. With TEST_HELPER in the environment that program stands in front of every
+ * command. What has to have happened before a step is told by a line on the command's
  * stdout, never by waiting a while. */
 #include <check.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -47,7 +49,7 @@ static struct process_command shell(const char *script, long id)
     static char *argv[] = {sh, c, text, NULL};
 
     snprintf(text, sizeof text, "%s", script);
-    return (struct process_command){.helper = COSCHED_EXEC_PATH,
+    return (struct process_command){.helper = getenv("TEST_HELPER"),
                                     .argv = argv,
                                     .envp = environment(id, test_instance)->list,
                                     .cwd = NULL,
@@ -219,10 +221,20 @@ START_TEST(nothing_is_left_of_a_start_that_failed)
     command.helper = "/no/such/helper";
     ck_assert_int_eq(process_spawn(&command, &p), -ENOENT);
     ck_assert_int_eq(p.out, -1);
-    command.helper = COSCHED_EXEC_PATH;
+    command.helper = getenv("TEST_HELPER");
     memset(big, 'x', sizeof big - 1);
     command.argv = argv;
-    ck_assert_int_eq(process_spawn(&command, &p), -E2BIG);
+    if (command.helper) {
+        ck_assert_int_eq(process_spawn(&command, &p), -E2BIG);
+    } else { /* there is a child by then */
+        struct process_report report;
+        ck_assert_int_eq(process_spawn(&command, &p), 0);
+        ck_assert_int_eq(WEXITSTATUS(await(&p)), 126);
+        ck_assert(process_failed(&p, &report));
+        ck_assert_str_eq(report.stage, "exec");
+        ck_assert_int_eq(report.error, E2BIG);
+        process_close(&p);
+    }
     ck_assert_uint_eq(count_descriptors(), before);
     ck_assert(process_only_orphans());
     /* At every descriptor that can be missing. */
@@ -573,15 +585,87 @@ START_TEST(the_instance_is_made_once)
 
 END_TEST
 
-START_TEST(the_helper_is_where_we_say)
+START_TEST(the_program_in_front_is_where_the_environment_says)
 {
+    char *path;
+
+    ck_assert_int_eq(unsetenv("COSCHED_EXEC"), 0);
+    ck_assert_int_eq(process_find_helper(&path), 0);
+    ck_assert_ptr_null(path);
     ck_assert_int_eq(setenv("COSCHED_EXEC", COSCHED_EXEC_PATH, 1), 0);
-    char *path = process_find_helper();
+    ck_assert_int_eq(process_find_helper(&path), 0);
     ck_assert_ptr_nonnull(path);
     ck_assert_str_eq(path, COSCHED_EXEC_PATH);
     free(path);
     ck_assert_int_eq(setenv("COSCHED_EXEC", "/no/such/file", 1), 0);
-    ck_assert_ptr_null(process_find_helper());
+    ck_assert_int_eq(process_find_helper(&path), -ENOENT);
+    ck_assert_ptr_null(path);
+}
+
+END_TEST
+
+/* What cosched-exec is asked in test_exec, of our own child: the kernel is the witness. */
+START_TEST(a_command_starts_clean)
+{
+    static const char *const expected[] = {"0\n1\n2\n3\n", "SigBlk:\t0000000000000000",
+                                           "SigIgn:\t0000000000000000", "SigCgt:\t0000000000000000",
+                                           "NoNewPrivs:\t1"};
+    char text[8192];
+    size_t length = 0;
+    sigset_t some;
+
+    init();
+    for (int fd = 20; fd < 200; fd += 30) /* as a library without O_CLOEXEC would */
+        ck_assert_int_eq(dup2(2, fd), fd);
+    sigemptyset(&some);
+    sigaddset(&some, SIGTERM);
+    sigaddset(&some, SIGRTMIN + 3);
+    sigprocmask(SIG_BLOCK, &some, NULL);
+    signal(SIGINT, SIG_IGN);
+    signal(SIGRTMAX, SIG_IGN);
+    struct process p = start("ls /proc/self/fd; exec cat /proc/self/status", 1);
+    ck_assert_int_eq(fcntl(p.out, F_SETFL, 0), 0);
+    for (ssize_t n; (n = read(p.out, text + length, sizeof text - 1 - length)) > 0;)
+        length += (size_t)n;
+    text[length] = '\0';
+    for (size_t i = 0; i < sizeof expected / sizeof expected[0]; i++)
+        ck_assert_msg(strstr(text, expected[i]), "no %s in: %s", expected[i], text);
+    await(&p);
+    process_close(&p);
+    /* And we are as we were: our mask, our dispositions. */
+    sigset_t now;
+    ck_assert_int_eq(sigprocmask(SIG_BLOCK, NULL, &now), 0);
+    ck_assert(sigismember(&now, SIGTERM) == 1 && sigismember(&now, SIGHUP) == 0);
+    ck_assert(signal(SIGINT, SIG_DFL) == SIG_IGN);
+}
+
+END_TEST
+
+static void *spawn_some(void *arg)
+{
+    for (int i = 0; i < 50; i++) {
+        struct process p;
+        if (process_spawn(arg, &p) < 0 || WEXITSTATUS(await(&p)) != 3)
+            return arg;
+        process_close(&p);
+    }
+    return NULL;
+}
+
+START_TEST(threads_start_commands_side_by_side)
+{
+    pthread_t threads[4];
+
+    init();
+    struct process_command command = shell("exit 3", 1);
+    for (size_t i = 0; i < 4; i++)
+        ck_assert_int_eq(pthread_create(&threads[i], NULL, spawn_some, &command), 0);
+    for (size_t i = 0; i < 4; i++) {
+        void *failed;
+        ck_assert_int_eq(pthread_join(threads[i], &failed), 0);
+        ck_assert_ptr_null(failed);
+    }
+    ck_assert(process_only_orphans());
 }
 
 END_TEST
@@ -612,4 +696,5 @@ SUITE_MAIN("process", streams_environment_and_exit_code, stdin_text_is_whole_and
            many_leftovers_that_fork_on, the_reaper_takes_orphans_and_never_a_registered_child,
            recovery_ends_what_a_former_life_left, one_that_executes_on_and_on_is_found,
            recovery_touches_a_number_only_if_time_and_boot_agree, the_instance_is_made_once,
-           the_helper_is_where_we_say, missing_standard_descriptors_are_filled)
+           the_program_in_front_is_where_the_environment_says, a_command_starts_clean,
+           threads_start_commands_side_by_side, missing_standard_descriptors_are_filled)
