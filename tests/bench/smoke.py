@@ -14,7 +14,7 @@ import runner
 from model import Row, Side
 
 ROWS = ["spawn/await", "fib/speedup", "queue/pair"]
-CURVE = "curve/hop-tasks"
+CURVE = "curve/bunch-tasks"
 
 
 def expect(truth, what):
