@@ -1,6 +1,8 @@
 /* command_wait.c - wait: until all or any of some jobs have ended.
  *
  * First every id is watched, then the present state of each is looked at: an end in between is seen twice, never missed.
+ * Every end rings; what has ended at the head of the list is passed over once and for all, so that ten thousand ends are
+ * not ten thousand looks at ten thousand jobs.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -9,78 +11,110 @@
 #include "command.h"
 
 #define IDS_MAX 10000
+#define READ_MAX 128 /* jobs read from the store in one go */
 
 struct waiting {
     struct call *call;
     struct bell bell;
     int64_t *ids;             /* owned */
     struct watch_node *nodes; /* owned; state is set once the job has ended */
-    size_t count, added, ended;
+    size_t count, added;
+    size_t passed; /* of mode all: the first so many have ended */
     bool any;
     unsigned fields;
 };
 
-static void note_end(struct waiting *wait, struct watch_node *node, enum job_state state)
+/* Those not in memory: ended, or not there at all. ids: which of wait's, by index. */
+static int look_up(struct waiting *wait, const size_t *indices, size_t count, int64_t *which)
 {
-    if (job_final(node->state))
-        return;
-    node->state = state;
-    wait->ended++;
+    struct surface *surface = wait->call->surface;
+    struct store_job *jobs[READ_MAX];
+    int64_t ids[READ_MAX] = {0};
+    for (size_t i = 0; i < count; i++)
+        ids[i] = wait->ids[indices[i]];
+    int rc = store_get_many(surface->store, ids, count, 0, jobs);
+    *which = wait->ids[indices[0]];
+    for (size_t i = 0; i < count; i++) {
+        struct watch_node *node = &wait->nodes[indices[i]];
+        if (rc == STORE_OK && (!jobs[i] || !call_may(wait->call, jobs[i]->uid))) {
+            *which = ids[i];
+            rc = STORE_NOT_FOUND;
+        }
+        if (rc == STORE_OK && !job_final(node->state) && job_final(jobs[i]->state))
+            node->state = jobs[i]->state;
+        store_job_free(jobs[i]);
+    }
+    return rc;
 }
 
 /* Which have ended already; STORE_NOT_FOUND refuses all, with the id in *which. */
 static int look_at_present(struct waiting *wait, int64_t *which)
 {
     struct surface *surface = wait->call->surface;
-    for (size_t i = 0; i < wait->count; i++) {
+    size_t indices[READ_MAX], count = 0;
+    int rc = STORE_OK;
+    for (size_t i = 0; rc == STORE_OK && i < wait->count; i++) {
         const struct row *row = dispatch_find(surface->dispatch, wait->ids[i]);
-        *which = wait->ids[i];
-        if (row && !call_may(wait->call, row->uid))
+        if (row && !call_may(wait->call, row->uid)) {
+            *which = wait->ids[i];
             return STORE_NOT_FOUND;
-        if (row)
-            continue;
-        struct store_job *job = NULL;
-        int rc = store_get(surface->store, wait->ids[i], 0, &job);
-        if (rc == STORE_OK && !call_may(wait->call, job->uid))
-            rc = STORE_NOT_FOUND;
-        if (rc == STORE_OK && job_final(job->state))
-            note_end(wait, &wait->nodes[i], job->state);
-        store_job_free(job);
-        if (rc != STORE_OK)
-            return rc;
+        }
+        if (!row)
+            indices[count++] = i;
+        if (count == READ_MAX) {
+            rc = look_up(wait, indices, count, which);
+            count = 0;
+        }
     }
-    return STORE_OK;
+    return rc == STORE_OK && count > 0 ? look_up(wait, indices, count, which) : rc;
 }
 
-static void count_ended(struct waiting *wait)
+static bool satisfied(struct waiting *wait)
 {
-    wait->ended = 0;
-    for (size_t i = 0; i < wait->count; i++)
-        wait->ended += job_final(wait->nodes[i].state);
+    if (wait->any) {
+        for (size_t i = 0; i < wait->count; i++)
+            if (job_final(wait->nodes[i].state))
+                return true;
+        return false;
+    }
+    while (wait->passed < wait->count && job_final(wait->nodes[wait->passed].state))
+        wait->passed++;
+    return wait->passed == wait->count;
 }
 
 static int wait_for_them(struct waiting *wait, int64_t deadline)
 {
     int rc = 0;
-    count_ended(wait);
-    while (rc == 0 && wait->ended < (wait->any ? 1 : wait->count)) {
+    while (!satisfied(wait) && rc == 0)
         rc = bell_wait(&wait->bell, deadline);
-        count_ended(wait);
+    return satisfied(wait) ? 0 : rc;
+}
+
+static void write_some(struct waiting *wait, struct writer *w, const int64_t *ids, size_t count)
+{
+    struct surface *surface = wait->call->surface;
+    struct store_job *jobs[READ_MAX];
+    if (store_get_many(surface->store, ids, count, job_fields_with(wait->fields, false), jobs) !=
+        STORE_OK)
+        return;
+    for (size_t i = 0; i < count; i++) {
+        if (jobs[i])
+            job_write(surface, w, jobs[i], wait->fields, false);
+        store_job_free(jobs[i]);
     }
-    return rc;
 }
 
 static void write_ended(struct waiting *wait, struct writer *w)
 {
-    struct surface *surface = wait->call->surface;
+    int64_t ids[READ_MAX];
+    size_t count = 0;
     for (size_t i = 0; i < wait->count; i++) {
-        struct store_job *job = NULL;
-        if (!job_final(wait->nodes[i].state))
-            continue;
-        if (store_get(surface->store, wait->ids[i], job_fields_with(wait->fields, false), &job) ==
-            STORE_OK)
-            job_write(surface, w, job, wait->fields, false);
-        store_job_free(job);
+        if (job_final(wait->nodes[i].state))
+            ids[count++] = wait->ids[i];
+        if (count == READ_MAX || (count > 0 && i + 1 == wait->count)) {
+            write_some(wait, w, ids, count);
+            count = 0;
+        }
     }
 }
 

@@ -162,20 +162,15 @@ static int64_t record_task(void *arg)
     return 0;
 }
 
-static void on_pid(struct job_run *run, pid_t pid)
-{
-    struct running *r = run->context;
-    r->pid = pid;
-    if (r->idle_kill)
-        (void)process_signal_group(pid, SIGKILL);
-}
-
 static int on_process(struct job_run *run, pid_t pid, uint64_t start_time)
 {
     struct running *r = run->context;
     const cosched_attr attr = {
         .struct_size = sizeof attr, .name = "record", .affinity = COSCHED_MAIN};
+    r->pid = pid;
     r->start_time = start_time;
+    if (r->idle_kill)
+        (void)process_signal_group(pid, SIGKILL);
     int rc = store_process(r->d->config.store, r->id, r->attempt, pid, start_time);
     if (rc == STORE_UNAVAILABLE)
         rc = cosched_spawn(&r->record, record_task, r, &attr);
@@ -267,7 +262,6 @@ static void run_attempt(struct running *r)
                               .uid = r->uid,
                               .out_dir = d->config.out_dir,
                               .exec = d->config.exec,
-                              .on_pid = on_pid,
                               .on_process = on_process,
                               .on_output = on_output,
                               .context = r};

@@ -36,10 +36,8 @@ struct job_run {
     uid_t uid;               /* of the owner */
     int out_dir;             /* output_dir_open */
     const struct exec_settings *exec;
-    /* The attempt is a process now. Called at most once, on MAIN, must not suspend. May be NULL. */
-    void (*on_pid)(struct job_run *run, pid_t pid);
-    /* It is one that lasts: recovery is to know it by more than its environment. Called at most
-     * once, on MAIN, may suspend until the record is durable. A negative answer ends the process
+    /* The attempt is a process, and one that lasts: recovery is to know it by more than its
+     * environment. Called at most once, on MAIN, may suspend until the record is durable. A negative answer ends the process
      * again: the attempt fails with error.name "storage". May be NULL. */
     int (*on_process)(struct job_run *run, pid_t pid, uint64_t start_time);
     /* More output was written. On MAIN, must not suspend. May be NULL. */

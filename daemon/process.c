@@ -14,11 +14,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/pidfd.h>
 #include <sys/prctl.h>
 #include <sys/random.h>
 #include <sys/resource.h>
@@ -212,16 +214,42 @@ void process_register_end(pid_t pid)
     pthread_mutex_unlock(&state.lock);
 }
 
-void process_reaped(pid_t pid)
+/* Under the lock. */
+static void registry_remove(pid_t pid)
 {
-    pthread_mutex_lock(&state.lock);
     size_t place = registry_place(pid);
     if (place < state.count && state.pids[place] == pid) {
         state.count--;
         memmove(state.pids + place, state.pids + place + 1,
                 (state.count - place) * sizeof *state.pids);
     }
+}
+
+void process_reaped(pid_t pid)
+{
+    pthread_mutex_lock(&state.lock);
+    registry_remove(pid);
     pthread_mutex_unlock(&state.lock);
+}
+
+bool process_ends_within(pid_t pid, int ms, int *status)
+{
+    struct pollfd end = {.fd = pidfd_open(pid, 0), .events = POLLIN};
+    bool ended = false;
+
+    if (end.fd < 0)
+        return false;
+    /* A signal that cuts the wait short only makes it one that lasts. */
+    if (poll(&end, 1, ms) > 0) {
+        /* Its number is given up in the same breath: nobody may signal its successor. */
+        pthread_mutex_lock(&state.lock);
+        ended = waitpid(pid, status, WNOHANG) == pid;
+        if (ended)
+            registry_remove(pid);
+        pthread_mutex_unlock(&state.lock);
+    }
+    close(end.fd);
+    return ended;
 }
 
 bool process_registered(pid_t pid)

@@ -69,7 +69,6 @@ struct process_report {
 
 struct process {
     pid_t pid;
-    uint64_t start_time;
     int out, err; /* owned: read ends of its stdout and stderr, non-blocking */
     int report;   /* owned: read end of the helper's report, non-blocking; -1: no helper */
     struct process_report failed; /* without a helper */
@@ -85,6 +84,9 @@ struct process {
  * child is registered: process_reaped must follow once it has been waited for. 0 or a negative
  * errno (nothing runs, *p is PROCESS_NULL). */
 int process_spawn(const struct process_command *command, struct process *p);
+/* Waits for the end of a registered child, no longer than ms: true, with its status as in wait(2), and
+ * it is no longer registered. Blocking thread. */
+bool process_ends_within(pid_t pid, int ms, int *status);
 /* The child was waited for (or is given up: then the orphan reaper takes it). */
 void process_reaped(pid_t pid);
 /* Closes the descriptors; twice is fine. */

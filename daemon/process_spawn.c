@@ -283,9 +283,6 @@ int process_spawn(const struct process_command *command, struct process *p)
         *p = PROCESS_NULL;
         return result;
     }
-    /* Not reaped before we say so: its entry in /proc is there even if it has ended. */
-    if (process_start_time(p->pid, &p->start_time) < 0)
-        p->start_time = 0;
     return 0;
 }
 

@@ -108,6 +108,9 @@ int store_queue_move(struct store *store, const char *from, const char *to, int6
 
 /* *out is freed with store_job_free. STORE_NOT_FOUND. */
 int store_get(struct store *store, int64_t id, unsigned with, struct store_job **out);
+/* Many at once: jobs[i] is ids[i]'s, NULL where there is none. On an error all are NULL. */
+int store_get_many(struct store *store, const int64_t *ids, size_t count, unsigned with,
+                   struct store_job **jobs);
 /* Newest first, in slices between which commits go on. Ended with store_page_fini. */
 int store_list(struct store *store, const struct store_filter *filter, struct store_page *page);
 /* Every unfinished job, ascending, in one covering scan; `each` runs on the store's thread while

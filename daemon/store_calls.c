@@ -303,6 +303,53 @@ int store_get(struct store *store, int64_t id, unsigned with, struct store_job *
     return r;
 }
 
+struct get_many_request {
+    struct store_request base;
+    const int64_t *ids;
+    size_t count;
+    unsigned with;
+    struct store_job **jobs;
+};
+
+static void reset_get_many(struct store_request *base)
+{
+    struct get_many_request *request = (struct get_many_request *)base;
+    for (size_t i = 0; i < request->count; i++) {
+        store_job_free(request->jobs[i]);
+        request->jobs[i] = NULL;
+    }
+}
+
+static int run_get_many(struct store_sql *sql, struct store_request *base)
+{
+    struct get_many_request *request = (struct get_many_request *)base;
+    int r = STORE_OK;
+    for (size_t i = 0; r >= 0 && i < request->count; i++) {
+        r = store_sql_get(sql, request->ids[i], request->with, &request->jobs[i]);
+    }
+    return r < 0 ? r : STORE_OK;
+}
+
+int store_get_many(struct store *store, const int64_t *ids, size_t count, unsigned with,
+                   struct store_job **jobs)
+{
+    struct get_many_request request = {
+        .base = {.run = run_get_many, .reset = reset_get_many},
+        .ids = ids,
+        .count = count,
+        .with = with,
+        .jobs = jobs,
+    };
+    for (size_t i = 0; i < count; i++) {
+        jobs[i] = NULL;
+    }
+    int r = store_ask(store, &request.base);
+    if (r != STORE_OK) {
+        reset_get_many(&request.base);
+    }
+    return r;
+}
+
 struct list_request {
     struct store_request base;
     const struct store_filter *filter;

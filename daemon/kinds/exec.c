@@ -1,9 +1,10 @@
 /* exec - a command as a job.
  *
- *     spawn ──> quiet ──> on record ──> attend ───────────────────────> sweep ──> drain ──> outcome
- *    (blocking    │           │           │ cancelled                   (what is left
- *     thread)     └───────────┴───────────┴─> TERM, attend for the       of the job is
- *                               failed         grace, KILL, attend       killed)
+ *     start ──> on record ──> attend ──────────────────────────────────> sweep ──> drain ──> outcome
+ *    (blocking │   │            │ cancelled                           │  (what is left
+ *     thread)  │   └────────────┴─> TERM, attend for the grace, ──────┤  of the job is
+ *              │    failed           KILL, attend                     │  killed)
+ *              └─ over within QUIET_MS ───────────────────────────────┘
  *
  * attend waits for the main process while two tasks read its pipes. The job ends when the main
  * process does, as under systemd: what it left in the background is killed, so a daemonised
@@ -14,10 +15,11 @@
  * cancellation out; its limit is the grace and CLEANUP_MS. A process that survives even KILL (an
  * uninterruptible wait in the kernel) is given up then: the orphan reaper takes it when it goes.
  *
- * Most commands end within a moment and say little. So for the first QUIET_MS only the end is waited
- * for: a command that is over by then costs no readers, no registration of its pipes and no commit of
- * its number. A pipe holds what can be said in that time, or keeps its writer waiting for the rest of
- * it; recovery knows a process so young by its environment.
+ * Most commands end within a moment and say little. So the thread that starts one waits QUIET_MS for
+ * its end: a command that is over by then costs no readers, no registration of descriptors, no commit
+ * of its number, and MAIN is woken once. A pipe holds what can be said in that time, or keeps its
+ * writer waiting for the rest of it; recovery knows a process so young by its environment; a cancel
+ * or a signal that comes meanwhile waits as long.
  *
  * Output is written to its file right here on MAIN: a write of up to 64 KiB into the page cache
  * takes less than the two hops to another thread and back would. The one buffer is shared by all
@@ -51,6 +53,7 @@ struct attempt {
     bool ended[2];           /* end of file seen */
     int status;              /* as in wait(2), once reaped */
     bool reaped;
+    uint64_t start_time; /* of a process that lasts */
 };
 
 static char buffer[65536]; /* MAIN */
@@ -109,6 +112,13 @@ static int64_t read_stderr(void *arg)
 
 /* --- waiting -------------------------------------------------------------------------------- */
 
+/* Right after the wait: from here on the number may be anybody's. */
+static void note_reaped(struct attempt *a)
+{
+    a->reaped = true;
+    process_reaped(a->process.pid);
+}
+
 /* Until the main process ends, while its output is read: 0, and it is reaped; -ETIMEDOUT, -ECANCELED;
  * or why it cannot be attended to. */
 static int attend(struct attempt *a, int64_t deadline)
@@ -127,17 +137,11 @@ static int attend(struct attempt *a, int64_t deadline)
         result = cosched_group_spawn(&readers, read_stderr, a, &err);
     if (result == 0)
         result = cosched_child_wait(a->process.pid, &a->status, deadline);
-    a->reaped = a->reaped || result == 0;
+    if (result == 0)
+        note_reaped(a);
     /* A reader that is stopped has read nothing since its last write: no byte is lost. */
     cosched_group_cancel(&readers);
     (void)cosched_group_join(&readers, COSCHED_NEVER);
-    return result;
-}
-
-static int attend_quietly(struct attempt *a)
-{
-    int result = cosched_child_wait(a->process.pid, &a->status, cosched_in_ms(QUIET_MS));
-    a->reaped = result == 0;
     return result;
 }
 
@@ -151,7 +155,8 @@ static int64_t wait_blocking(void *arg)
     do
         pid = waitpid(a->process.pid, &a->status, 0);
     while (pid < 0 && errno == EINTR);
-    a->reaped = pid == a->process.pid;
+    if (pid == a->process.pid)
+        note_reaped(a);
     return 0;
 }
 
@@ -209,10 +214,11 @@ static void sweep(struct attempt *a)
 {
     int64_t killed = 0;
 
-    process_reaped(a->process.pid);
     if (!a->reaped)
         log_error("process does not end", LOG_INT("job", a->run->id),
                   LOG_INT("pid", a->process.pid));
+    if (!a->reaped)
+        process_reaped(a->process.pid); /* given up */
     if (!process_may_have_left(a->process.pid))
         return;
     int result = cosched_blocking(&killed, end_leftovers, a);
@@ -286,6 +292,11 @@ static int64_t start(void *arg)
     if (result == 0)
         result = process_spawn(&command.command, &a->process);
     exec_command_fini(&command);
+    if (result == 0)
+        a->reaped = process_ends_within(a->process.pid, QUIET_MS, &a->status);
+    /* Not reaped before we say so: its entry in /proc is there even if it has ended since. */
+    if (result == 0 && !a->reaped && process_start_time(a->process.pid, &a->start_time) < 0)
+        a->start_time = 0;
     return result;
 }
 
@@ -316,15 +327,10 @@ static int exec_run(struct job_run *run, struct job_outcome *out)
     output_open(&a.output[OUTPUT_STDOUT], run->out_dir, run->id, run->attempt, OUTPUT_STDOUT, cap);
     output_open(&a.output[OUTPUT_STDERR], run->out_dir, run->id, run->attempt, OUTPUT_STDERR, cap);
 
-    if (run->on_pid)
-        run->on_pid(run, a.process.pid);
-    result = attend_quietly(&a);
-    bool lasts = result == -ETIMEDOUT, on_record = true;
-    if (lasts && run->on_process) {
-        result = run->on_process(run, a.process.pid, a.process.start_time);
-        on_record = result >= 0;
-    }
-    if (lasts && on_record)
+    if (!a.reaped && run->on_process)
+        result = run->on_process(run, a.process.pid, a.start_time);
+    bool on_record = result >= 0;
+    if (!a.reaped && on_record)
         result = attend(&a, COSCHED_NEVER);
 
     int64_t limit = cosched_in_ns(exec_args_grace_ns(run) + INT64_C(1000000) * CLEANUP_MS);

@@ -95,6 +95,14 @@ static pid_t read_pid(const struct process *p)
     return (pid_t)strtol(line, NULL, 10);
 }
 
+static uint64_t start_of(pid_t pid)
+{
+    uint64_t start_time;
+
+    ck_assert_int_eq(process_start_time(pid, &start_time), 0);
+    return start_time;
+}
+
 static int await(struct process *p)
 {
     int status;
@@ -145,9 +153,7 @@ START_TEST(streams_environment_and_exit_code)
 
     init();
     struct process p = start("echo out $COSCHED_JOB_ID; echo err >&2; exit 3", 42);
-    uint64_t start_time;
-    ck_assert_int_eq(process_start_time(p.pid, &start_time), 0);
-    ck_assert_uint_eq(start_time, p.start_time);
+    ck_assert_uint_gt(start_of(p.pid), 0);
     read_line(p.out, line, sizeof line);
     ck_assert_str_eq(line, "out 42");
     read_line(p.err, line, sizeof line);
@@ -468,7 +474,7 @@ static struct process_mark former_life(const char *script, bool marked, pid_t *c
             command.envp = empty;
         process_spawn(&command, &p);
         said.mark.pid = p.pid;
-        said.mark.start_time = p.start_time;
+        said.mark.start_time = start_of(p.pid);
         snprintf(said.mark.boot_id, sizeof said.mark.boot_id, "%s", process_boot_id());
         said.child = read_pid(&p);
         if (write(ends[1], &said, sizeof said) != (ssize_t)sizeof said)
@@ -604,6 +610,25 @@ START_TEST(the_program_in_front_is_where_the_environment_says)
 
 END_TEST
 
+START_TEST(a_short_one_is_waited_for)
+{
+    int status = 0;
+
+    init();
+    struct process p = start("exec sleep 1000", 1);
+    ck_assert(!process_ends_within(p.pid, 0, &status));
+    ck_assert(!process_ends_within(p.pid, 1, &status));
+    ck_assert(process_registered(p.pid));
+    ck_assert_int_eq(process_signal_group(p.pid, SIGTERM), 0);
+    ck_assert(process_ends_within(p.pid, -1, &status));
+    ck_assert_int_eq(WTERMSIG(status), SIGTERM);
+    ck_assert(!process_registered(p.pid));
+    ck_assert(!process_ends_within(p.pid, 0, &status));
+    process_close(&p);
+}
+
+END_TEST
+
 /* What cosched-exec is asked in test_exec, of our own child: the kernel is the witness. */
 START_TEST(a_command_starts_clean)
 {
@@ -696,5 +721,6 @@ SUITE_MAIN("process", streams_environment_and_exit_code, stdin_text_is_whole_and
            many_leftovers_that_fork_on, the_reaper_takes_orphans_and_never_a_registered_child,
            recovery_ends_what_a_former_life_left, one_that_executes_on_and_on_is_found,
            recovery_touches_a_number_only_if_time_and_boot_agree, the_instance_is_made_once,
-           the_program_in_front_is_where_the_environment_says, a_command_starts_clean,
-           threads_start_commands_side_by_side, missing_standard_descriptors_are_filled)
+           the_program_in_front_is_where_the_environment_says, a_short_one_is_waited_for,
+           a_command_starts_clean, threads_start_commands_side_by_side,
+           missing_standard_descriptors_are_filled)
