@@ -5,9 +5,9 @@
  * transaction, and sets their events only when COMMIT has returned: nobody hears of anything that is
  * not on disk. With one request at a time this is one commit each; under load its cost is shared.
  *
- * Who finds the line empty rings the bell, but lets others go first, twice: those who are ready now,
- * and those whom they make ready. So the end of one job and the start of the next share a commit, and
- * so do all submissions that came in one read; and waking a thread is paid once.
+ * Who finds the line empty rings the bell. A patient one first lets others go, twice: those who are
+ * ready now, and those whom they make ready. So the end of one job and the start of the next share a
+ * commit. Submissions ring at once: what follows them is checked while they are written.
  *
  * When something fails. A request that finds no job, or no arrow, has written nothing, and the
  * batch goes on. When a statement or the commit itself fails, everything is rolled back and the
@@ -25,6 +25,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -44,7 +45,7 @@
 #define HEAL_WAIT_MIN_NS INT64_C(100000000)
 #define HEAL_WAIT_MAX_NS INT64_C(10000000000)
 #define SIZES_EVERY_NS   INT64_C(100000000)
-#define COMMIT_NICE      (-5)
+#define COMMIT_RANK      5 /* steps of nice */
 #define DATABASE_NAME    "cosched.db"
 
 /* Written by the store's thread, read by any: each number by itself, so relaxed everywhere. */
@@ -390,11 +391,19 @@ static void close_all(struct store *store)
     store->lock_fd = -1;
 }
 
-/* Jobs are niced by cosched-exec; where we may, the commits on which everybody waits outrank the
- * rest too. */
+/* Jobs are niced; where we may, the commits on which everybody waits outrank the rest too, whatever
+ * this process was started with. */
 static void outrank(void)
 {
-    (void)setpriority(PRIO_PROCESS, (id_t)syscall(SYS_gettid), COMMIT_NICE);
+    struct sched_param param;
+    id_t self = (id_t)syscall(SYS_gettid);
+    int policy = sched_getscheduler(0), now = getpriority(PRIO_PROCESS, self);
+    if ((policy == SCHED_FIFO || policy == SCHED_RR) && sched_getparam(0, &param) == 0) {
+        param.sched_priority++;
+        (void)sched_setparam(0, &param);
+    } else {
+        (void)setpriority(PRIO_PROCESS, self, now - COMMIT_RANK);
+    }
 }
 
 static int64_t store_task(void *arg)
@@ -488,10 +497,10 @@ static int ring_once(struct store *store)
 }
 
 /* Whatever happens to this task: it has its clean-up to put on record, and others may stand behind it. */
-static void ring(struct store *store)
+static void ring(struct store *store, bool patient)
 {
     cosched_scope shield;
-    for (int i = 0; i < RING_ROUNDS; i++) {
+    for (int i = 0; patient && i < RING_ROUNDS; i++) {
         cosched_yield();
     }
     while (ring_once(store) == -ECANCELED) {
@@ -520,7 +529,7 @@ int store_ask(struct store *store, struct store_request *request)
         return -ESHUTDOWN;
     }
     if (rings) {
-        ring(store);
+        ring(store, request->patient);
     }
     cosched_event_wait_always(&request->done);
     return request->result;

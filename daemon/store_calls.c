@@ -67,7 +67,7 @@ int store_start(struct store *store, int64_t id, uint32_t attempt, int64_t now_u
                 struct spec **spec, int64_t *seq)
 {
     struct start_request request = {
-        .base = {.run = run_start, .reset = reset_start, .writes = true},
+        .base = {.run = run_start, .reset = reset_start, .writes = true, .patient = true},
         .id = id,
         .now_us = now_us,
         .attempt = attempt,
@@ -142,7 +142,7 @@ int store_finish(struct store *store, int64_t id, uint32_t attempt,
                  int64_t *seq, struct store_effects *effects)
 {
     struct finish_request request = {
-        .base = {.run = run_finish, .reset = reset_finish, .writes = true},
+        .base = {.run = run_finish, .reset = reset_finish, .writes = true, .patient = true},
         .id = id,
         .now_us = now_us,
         .attempt = attempt,

@@ -14,8 +14,9 @@ struct store_request {
     int (*run)(struct store_sql *sql, struct store_request *request);
     /* Takes back what a run has put into the answer; NULL: runs overwrite it all. */
     void (*reset)(struct store_request *request);
-    bool writes; /* false: nothing it does needs a commit */
-    bool alone;  /* outside any transaction */
+    bool writes;  /* false: nothing it does needs a commit */
+    bool alone;   /* outside any transaction */
+    bool patient; /* others are about to ask, too: one commit for all of them */
     int result;
     cosched_event done;
 };

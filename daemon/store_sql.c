@@ -214,6 +214,9 @@ void store_sql_close(struct store_sql *sql)
     for (int i = 0; i < STMT_COUNT; i++) {
         sql_finalize(sql->stmts[i]);
     }
+    for (size_t i = 0; i < sizeof sql->gets / sizeof sql->gets[0]; i++) {
+        sql_finalize(sql->gets[i]);
+    }
     sql_close(sql->db);
     buf_free(&sql->text);
     free(sql);

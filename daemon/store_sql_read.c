@@ -171,16 +171,29 @@ static void select_columns(struct buf *text, unsigned with)
     }
 }
 
+/* One for each set of columns, made when it is first wanted and kept: making one costs ten times what
+ * running it does. */
+static int get_statement(struct store_sql *sql, unsigned with, struct sql_stmt **out)
+{
+    size_t which = ((with & STORE_WITH_SPEC) ? 1U : 0U) + ((with & STORE_WITH_RESULT) ? 2U : 0U);
+    int r = 0;
+    if (sql->gets[which] == NULL) {
+        struct buf text = BUF_INIT;
+        select_columns(&text, with);
+        buf_literal(&text, " WHERE id = ?1");
+        r = text.failed ? -ENOMEM : sql_prepare(sql->db, text.data, true, &sql->gets[which]);
+        buf_free(&text);
+    }
+    *out = sql->gets[which];
+    return r;
+}
+
 int store_sql_get(struct store_sql *sql, int64_t id, unsigned with, struct store_job **out)
 {
-    struct buf text = BUF_INIT;
     struct sql_stmt *stmt = NULL;
     struct store_job *job = NULL;
     *out = NULL;
-    select_columns(&text, with);
-    buf_literal(&text, " WHERE id = ?1");
-    int r = text.failed ? -ENOMEM : sql_prepare(sql->db, text.data, false, &stmt);
-    buf_free(&text);
+    int r = get_statement(sql, with, &stmt);
     if (r < 0) {
         return r;
     }
@@ -188,10 +201,10 @@ int store_sql_get(struct store_sql *sql, int64_t id, unsigned with, struct store
     r = sql_step(stmt);
     if (r == SQL_ROW) {
         r = read_job(stmt, with, &job);
+        sql_reset(stmt);
     } else if (r == 0) {
         r = STORE_NOT_FOUND;
     }
-    sql_finalize(stmt);
     if (r == 0) {
         r = read_rest(sql, with, job);
     }
