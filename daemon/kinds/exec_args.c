@@ -97,11 +97,11 @@ static int check_argv(const struct json *argv, struct spec_error *error)
     if (json_count(argv) == 0)
         return spec_refuse(error, "argv", "must not be empty");
     for (const struct json *e = json_first(argv); e; e = json_next(e), index++) {
+        const char *text = json_string(e);
+        if (text && (index > 0 || text[0]))
+            continue;
         snprintf(path, sizeof path, "argv[%zu]", index);
-        if (!json_string(e))
-            return spec_refuse(error, path, "must be a string");
-        if (index == 0 && !json_string(e)[0])
-            return spec_refuse(error, path, "must name a command");
+        return spec_refuse(error, path, text ? "must name a command" : "must be a string");
     }
     return SPEC_OK;
 }

@@ -4,10 +4,46 @@
  * A struct json is a cJSON under another name: never defined, never looked into, only cast. */
 #include "wire/json.h"
 
+#include <assert.h>
 #include <cjson/cJSON.h>
+#include <pthread.h>
 #include <string.h>
 
+#include "wire/arena.h"
 #include "wire/scan.h"
+
+/* A value lies in an arena of its own; cJSON's first piece is always the root. */
+enum { BYTES_MIN = 512, BYTES_EACH = 12 /* of a value, for each byte of its text */ };
+
+static void keep(void *piece)
+{
+    (void)piece; /* goes with its arena */
+}
+
+static void set_up(void)
+{
+    cJSON_Hooks hooks = {.malloc_fn = arena_alloc, .free_fn = keep};
+    cJSON_InitHooks(&hooks);
+}
+
+static struct arena *begin(size_t bytes)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    (void)pthread_once(&once, set_up);
+    return arena_begin(bytes);
+}
+
+/* NULL: out of memory, and nothing is left. */
+static struct json *end(struct arena *arena, cJSON *root)
+{
+    arena_end(arena);
+    if (!root) {
+        arena_free(arena);
+        return NULL;
+    }
+    assert(arena_of(root) == arena);
+    return (struct json *)(void *)root;
+}
 
 static const cJSON *in(const struct json *value)
 {
@@ -24,22 +60,26 @@ struct json *json_parse(const char *text, size_t len, struct json_error *err)
     if (!scan_json(text, len, err)) {
         return NULL;
     }
-    cJSON *root = cJSON_ParseWithLengthOpts(text, len, NULL, 0);
+    struct arena *arena = begin(BYTES_MIN + BYTES_EACH * len);
+    struct json *root = arena ? end(arena, cJSON_ParseWithLengthOpts(text, len, NULL, 0)) : NULL;
     if (!root) {
         /* The scan accepts a subset of what cJSON does: only memory is left as a cause. */
         *err = (struct json_error){0, "out of memory", true};
     }
-    return (struct json *)(void *)root;
+    return root;
 }
 
 void json_free(struct json *root)
 {
-    cJSON_Delete((cJSON *)(void *)root);
+    if (root) {
+        arena_free(arena_of(root));
+    }
 }
 
 struct json *json_copy(const struct json *value)
 {
-    return (struct json *)(void *)cJSON_Duplicate(in(value), 1);
+    struct arena *arena = begin(BYTES_MIN);
+    return arena ? end(arena, cJSON_Duplicate(in(value), 1)) : NULL;
 }
 
 enum json_type json_type(const struct json *value)
