@@ -124,7 +124,8 @@ void dispatch_line_push(struct dispatch *d, struct row *row)
     /* A heap that cannot grow leaves the row out of line; the job is on disk and runs after a restart. */
     if (row_heap_push(&d->queues[row->queue].line, row) < 0)
         log_error("out of memory: a job waits for a restart", LOG_INT("id", row->id));
-    bell_ring(&d->kick);
+    if (!d->loading)
+        bell_ring(&d->kick);
 }
 
 void dispatch_deadline_push(struct dispatch *d, struct row *row)
@@ -174,7 +175,7 @@ static int64_t leave_heaps(struct dispatch *d, struct row *row)
 
 int64_t dispatch_next_order(struct dispatch *d)
 {
-    int64_t now_us = cosched_now() / 1000;
+    int64_t now_us = d->loading ? 0 : cosched_now() / 1000;
     d->last_order = now_us > d->last_order ? now_us : d->last_order + 1;
     return d->last_order;
 }
@@ -329,8 +330,14 @@ static int load_one(void *ctx, const struct job_row *row)
 int dispatch_load(struct dispatch *d)
 {
     int rc = dispatch_queues_load(d);
-    if (rc == STORE_OK)
-        rc = store_load(d->config.store, load_one, d);
+    if (rc != STORE_OK)
+        return rc;
+    /* A million rows: nobody waits for a bell yet, and one look at the clock is enough for their order. */
+    (void)dispatch_next_order(d);
+    d->loading = true;
+    rc = store_load(d->config.store, load_one, d);
+    d->loading = false;
+    bell_ring(&d->kick);
     for (size_t i = 0; i < d->queue_count; i++)
         if (!d->queues[i].known && d->queues[i].jobs > 0)
             log_warning("there is no such queue: its jobs wait",

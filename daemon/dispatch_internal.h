@@ -74,6 +74,7 @@ struct dispatch {
     struct dispatch_config config;
     struct bell kick; /* something may start, or dispatch_task should look around */
     bool stopping, draining;
+    bool loading; /* the rows of a former life come in */
     struct rows rows;
     struct row_heap delayed, deadlines;
     struct queue *queues; /* owned */

@@ -40,13 +40,18 @@ struct row {
     uint8_t epoch; /* of a tombstone */
 };
 
+struct row_slot {
+    uint32_t slot; /* ROW_NOWHERE: empty */
+    uint32_t hash; /* of the id: who looks for another one need not touch the row */
+};
+
 struct rows {
     struct row **chunks; /* owned */
     size_t chunk_count, chunk_room;
-    uint32_t used;      /* slots handed out at least once */
-    uint32_t free_head; /* a free row's order holds the next; ROW_NOWHERE: none */
-    uint32_t *table;    /* owned: slots by hash of id, open addressing; ROW_NOWHERE: empty */
-    size_t table_size;  /* a power of two */
+    uint32_t used;          /* slots handed out at least once */
+    uint32_t free_head;     /* a free row's order holds the next; ROW_NOWHERE: none */
+    struct row_slot *table; /* owned: by hash of id, open addressing */
+    size_t table_size;      /* a power of two */
     size_t count;
 };
 
