@@ -39,7 +39,7 @@ struct proc_stat {
     char state;
     pid_t parent, group, session;
     uint64_t start_time;
-    unsigned long long memory, environ_end; /* the former without the latter: in an execve */
+    unsigned long long memory, code, environ_end; /* memory without code: in an execve */
 };
 
 /* Reads /proc/PID/stat. The name in parentheses may itself hold blanks and parentheses: the last
@@ -61,13 +61,14 @@ static int stat_read(pid_t pid, struct proc_stat *st)
     const char *rest = strrchr(text, ')');
     int parent, group, session;
     unsigned long long start;
-    /* Fields 3 to 6, 22, 23, and 51. */
+    /* Fields 3 to 6, 22, 23, 26 and 51. */
     if (!rest ||
         sscanf(rest + 1, // NOLINT: the kernel's own numbers
                " %c %d %d %d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %llu %llu"
-               " %*d %*u %*u %*u %*u %*u %*u %*u %*u %*u %*u %*u %*u %*u %*d %*d %*u %*u %*u %*u"
+               " %*d %*u %llu %*u %*u %*u %*u %*u %*u %*u %*u %*u %*u %*u %*d %*d %*u %*u %*u %*u"
                " %*d %*u %*u %*u %*u %*u %*u %llu",
-               &st->state, &parent, &group, &session, &start, &st->memory, &st->environ_end) != 7)
+               &st->state, &parent, &group, &session, &start, &st->memory, &st->code,
+               &st->environ_end) != 8)
         return -ESRCH;
     st->parent = parent;
     st->group = group;
@@ -126,10 +127,11 @@ static ssize_t environ_read_once(struct hunt *h, pid_t pid)
     return (ssize_t)length;
 }
 
-/* Whether it had executed nothing new between two looks at it. The addresses are random. */
+/* Whether it executed nothing new between two looks at it. The kernel makes the environment, whose place is random, before it says
+ * where the code is; that is 1 where we may not know. */
 static bool same_program(const struct proc_stat *a, const struct proc_stat *b)
 {
-    return a->environ_end == b->environ_end && (a->environ_end || !a->memory);
+    return a->environ_end == b->environ_end && a->code == b->code && (a->code || !a->memory);
 }
 
 /* The same, 0 when it has none. */
