@@ -527,8 +527,8 @@ START_TEST(one_that_executes_on_and_on_is_found)
     ck_assert_int_ge(fd, 0);
     char *path = realpath(name, NULL);
     ck_assert_ptr_nonnull(path);
-    ck_assert_int_gt(dprintf(fd, "exec sh '%s'\n", path), 0);
-    snprintf(script, sizeof script, "echo $$; exec sh '%s'", path);
+    ck_assert_int_gt(dprintf(fd, "[ $1 -eq 0 ] || exec sh '%s' $(($1 - 1))\n", path), 0);
+    snprintf(script, sizeof script, "echo $$; exec sh '%s' 100000", path); /* not for ever */
     for (int i = 0; i < 100; i++) {
         struct process_mark mark = former_life(script, true, &child);
         int ended = process_end_job(test_instance, 7, &(struct process_mark){0});
