@@ -25,7 +25,8 @@ fi
 cmake --build "$build" || exit 1
 find "$build" -name '*.gcda' -exec rm -f {} +
 
-CK_TIMEOUT_MULTIPLIER=10 ctest --preset coverage --test-dir "$build" -j "$cpus" --output-on-failure \
+# Without the preset: a test is left out only if every -LE matches, and the preset has one of its own.
+CK_TIMEOUT_MULTIPLIER=10 ctest --test-dir "$build" -j "$cpus" --output-on-failure --no-tests=error \
     -LE 'nightly|lint|install|stage' "$@"
 tested=$?
 
