@@ -413,6 +413,31 @@ SCENARIO(inline_awaits_let_their_own_line_in)
     }
 }
 
+static atomic_bool leave, reached;
+
+static int64_t hold(void *arg)
+{
+    reached = true;
+    UNTIL_SPIN(leave);
+    return run_return(arg);
+}
+
+/* The only worker finds a due timer and a task that never waits at one look. */
+SCENARIO_ON(1, a_timer_that_is_due_before_such_a_task_starts_is_let_in)
+{
+    budget_reset();
+    leave = reached = false;
+    cosched_task t = run_spawn(hold, NULL, COSCHED_WORKER);
+    UNTIL(reached);
+    int64_t due = cosched_in_ns(1000000);
+    EXPECT_EQ(cosched_after(NULL, 1000000, serve, NULL, run_at(COSCHED_WORKER)), 0);
+    cosched_task loop = run_spawn(await_until_served, NULL, COSCHED_WORKER);
+    UNTIL(cosched_now() > due + 2000000);
+    leave = true;
+    EXPECT_EQ(run_join(loop), 0);
+    EXPECT_EQ(run_join(t), 0);
+}
+
 static int64_t await_until_expired(void *arg)
 {
     (void)arg;
@@ -478,6 +503,8 @@ RUN_MAIN("inline_rules", EACH(each_rule_holds_on_main),
          EACH(in_always_own_mode_nothing_is), EACH(a_cancelled_waiter_runs_nothing),
          ONCE(both_modes_at_once_are_refused), EACH(results_are_the_same_in_every_mode),
          EACH(inline_awaits_let_mains_inbox_in), EACH(inline_awaits_let_due_timers_in),
-         EACH(inline_awaits_let_their_own_line_in), EACH(inline_awaits_end_at_the_tasks_own_timeout),
+         EACH(inline_awaits_let_their_own_line_in),
+         ONCE(a_timer_that_is_due_before_such_a_task_starts_is_let_in),
+         EACH(inline_awaits_end_at_the_tasks_own_timeout),
          ONCE(inline_awaits_let_the_common_queue_in),
          ONCE(a_spent_budget_yields_to_nobody_if_nobody_waits))
