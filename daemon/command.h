@@ -113,7 +113,7 @@ bool job_filter(struct call *call, const struct json *filter, const char *path,
 /* Members that job_filter knows; for param_known of `list`. */
 extern const char *const job_filter_names[];
 
-/* The answer of `stats`, one JSON object; 0 or -ENOMEM. `names`: with those of queues. May suspend. */
+/* The answer of `stats`, one JSON object; 0 or -ENOMEM. `names`: with those of queues. */
 int stats_write(struct surface *surface, struct writer *w, bool names);
 
 /* --- the verbs ---------------------------------------------------------------------------------------------- */

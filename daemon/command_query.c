@@ -80,27 +80,11 @@ void command_list(struct call *call)
 
 /* --- stats --------------------------------------------------------------------------------------------- */
 
-static int64_t touch(void *arg)
-{
-    int64_t *arrived_ns = arg;
-    *arrived_ns = cosched_now();
-    return 0;
-}
-
-/* One real hop to a worker and back for each time somebody asks: that is what the latency is made of. */
-static void sample_hop(struct metrics *m)
-{
-    int64_t begun_ns = cosched_now(), arrived_ns = begun_ns;
-    if (cosched_call(NULL, COSCHED_WORKER, touch, &arrived_ns, cosched_in_ms(1000)) == 0) {
-        histogram_record(&m->hop_us, (uint64_t)(arrived_ns - begun_ns) / 1000);
-        histogram_record(&m->hop_us, (uint64_t)(cosched_now() - arrived_ns) / 1000);
-    }
-}
-
 /* What `stats` and `metrics` look at: one moment of it all. */
 struct snapshot {
     cosched_stats scheduler;
     struct metrics_queue queues[DISPATCH_QUEUES_MAX];
+    struct histogram commit_us;
     struct metrics_view view;
 };
 
@@ -110,7 +94,6 @@ static struct snapshot *take_snapshot(struct surface *s, bool names)
     struct snapshot *shot = calloc(1, sizeof *shot);
     if (!shot)
         return NULL;
-    sample_hop(s->metrics);
     struct store_stats store;
     struct dispatch_counts jobs;
     store_stats(s->store, &store);
@@ -130,7 +113,13 @@ static struct snapshot *take_snapshot(struct surface *s, bool names)
                                        .store_wal_bytes = store.wal_bytes,
                                        .store_db_bytes = store.db_bytes,
                                        .store_batch_avg = store.batch_avg,
+                                       .commit_us = &shot->commit_us,
                                        .scheduler = &shot->scheduler};
+    shot->view.poll_gap.struct_size = shot->view.hop.struct_size = sizeof shot->view.hop;
+    (void)cosched_latency_get(cosched_runtime_self(), COSCHED_LATENCY_POLL_GAP,
+                              &shot->view.poll_gap);
+    (void)cosched_latency_get(cosched_runtime_self(), COSCHED_LATENCY_HOP, &shot->view.hop);
+    metrics_commits(s->metrics, &shot->commit_us);
     shot->view.queue_count = dispatch_queues(s->dispatch, shot->queues, DISPATCH_QUEUES_MAX);
     return shot;
 }

@@ -204,8 +204,7 @@ int64_t dispatch_time_task(void *arg)
 
 /* --- now and then --------------------------------------------------------------------------------------- */
 
-/* Takes in orphans while jobs run and a little longer, once a second; sleeps for good otherwise. How late this task
- * wakes is what any task of MAIN may have to wait. */
+/* Takes in orphans while jobs run and a little longer, once a second; sleeps for good otherwise. */
 int64_t dispatch_tend_task(void *arg)
 {
     struct dispatch *d = arg;
@@ -213,15 +212,10 @@ int64_t dispatch_tend_task(void *arg)
         bool busy = d->running_count > 0 || cosched_now() < d->tend_until_ns;
         if (d->running_count > 0)
             d->tend_until_ns = cosched_in_ms(3000);
-        int64_t due_ns = busy ? cosched_in_ms(1000) : COSCHED_NEVER;
-        int rc = busy ? cosched_sleep_until(due_ns) : bell_wait(&d->tend, COSCHED_NEVER);
+        int rc =
+            busy ? cosched_sleep_until(cosched_in_ms(1000)) : bell_wait(&d->tend, COSCHED_NEVER);
         if (rc < 0)
             return rc;
-        if (busy) {
-            int64_t late_ns = cosched_now() - due_ns;
-            histogram_record(&d->config.metrics->poll_gap_us,
-                             late_ns > 0 ? (uint64_t)late_ns / 1000 : 0);
-        }
         (void)process_reap_orphans();
     }
 }

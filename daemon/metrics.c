@@ -54,6 +54,13 @@ void metrics_commit(struct metrics *m, int64_t commit_ns)
     pthread_mutex_unlock(&m->commit_lock);
 }
 
+void metrics_commits(struct metrics *m, struct histogram *out)
+{
+    pthread_mutex_lock(&m->commit_lock);
+    memcpy(out, &m->commit_us, sizeof *out);
+    pthread_mutex_unlock(&m->commit_lock);
+}
+
 static void write_histogram(struct writer *w, const char *name, const struct histogram *h)
 {
     writer_member_object(w, name);
@@ -122,15 +129,29 @@ void metrics_write_queue(struct writer *w, const struct metrics_queue *q, bool n
     writer_end_object(w);
 }
 
-static void write_latency(struct metrics *m, struct writer *w)
+static uint64_t up_to_us(uint64_t ns)
+{
+    return ns / 1000 + (ns % 1000 != 0);
+}
+
+/* What libcosched measured, in the form of our own. */
+static void write_measured(struct writer *w, const char *name, const cosched_latency *l)
+{
+    writer_member_object(w, name);
+    writer_member_uint(w, "p50", up_to_us(l->p50_ns));
+    writer_member_uint(w, "p90", up_to_us(l->p90_ns));
+    writer_member_uint(w, "p99", up_to_us(l->p99_ns));
+    writer_member_uint(w, "max", up_to_us(l->max_ns));
+    writer_end_object(w);
+}
+
+static void write_latency(const struct metrics *m, struct writer *w, const struct metrics_view *view)
 {
     writer_member_object(w, "latency");
     write_histogram(w, "submit_us", &m->submit_us);
     write_histogram(w, "queue_wait_us", &m->queue_wait_us);
     write_histogram(w, "run_us", &m->run_us);
-    pthread_mutex_lock(&m->commit_lock);
-    write_histogram(w, "commit_us", &m->commit_us);
-    pthread_mutex_unlock(&m->commit_lock);
+    write_histogram(w, "commit_us", view->commit_us);
     writer_end_object(w);
 }
 
@@ -162,25 +183,27 @@ static void write_workers(struct writer *w, const cosched_stats *s, int64_t age_
     writer_end_array(w);
 }
 
-static void write_main(const struct metrics *m, struct writer *w, const cosched_stats *s,
-                       int64_t age_ns)
+static void write_main(struct writer *w, const struct metrics_view *view, int64_t age_ns)
 {
+    const cosched_stats *s = view->scheduler;
     writer_member_object(w, "main");
     writer_member_uint(w, "ready", s->main_ready);
     writer_member_uint(w, "inbox", s->main_inbox);
     writer_member_uint(w, "slices", s->main_slices);
     writer_member_uint(w, "helped", s->main_helped);
-    write_histogram(w, "poll_gap_us", &m->poll_gap_us);
+    write_measured(w, "poll_gap_us", &view->poll_gap);
     writer_member_uint(w, "busy_us", s->main_busy_ns / 1000);
     writer_member_int(w, "loop_idle_pct", 100 - percent(s->main_busy_ns, age_ns));
     writer_end_object(w);
 }
 
-static void write_scheduler(const struct metrics *m, struct writer *w, const cosched_stats *s)
+static void write_scheduler(const struct metrics *m, struct writer *w,
+                            const struct metrics_view *view)
 {
+    const cosched_stats *s = view->scheduler;
     int64_t age_ns = cosched_now() - m->started_ns;
     writer_member_object(w, "scheduler");
-    write_main(m, w, s, age_ns);
+    write_main(w, view, age_ns);
     write_workers(w, s, age_ns);
     writer_member_object(w, "injector");
     writer_member_uint(w, "depth", s->injector_depth);
@@ -191,7 +214,7 @@ static void write_scheduler(const struct metrics *m, struct writer *w, const cos
     writer_member_object(w, "hops");
     writer_member_uint(w, "main_to_worker", s->hops_to_worker);
     writer_member_uint(w, "worker_to_main", s->hops_to_main);
-    write_histogram(w, "latency_us", &m->hop_us);
+    write_measured(w, "latency_us", &view->hop);
     writer_end_object(w);
     writer_member_object(w, "tasks");
     writer_member_uint(w, "live", s->tasks_live);
@@ -213,7 +236,7 @@ static void write_scheduler(const struct metrics *m, struct writer *w, const cos
     writer_end_object(w);
 }
 
-void metrics_write(struct metrics *m, struct writer *w, const struct metrics_view *view)
+void metrics_write(const struct metrics *m, struct writer *w, const struct metrics_view *view)
 {
     writer_object(w);
     write_daemon(m, w, view);
@@ -222,8 +245,8 @@ void metrics_write(struct metrics *m, struct writer *w, const struct metrics_vie
     for (size_t i = 0; i < view->queue_count; i++)
         metrics_write_queue(w, &view->queues[i], view->names);
     writer_end_array(w);
-    write_latency(m, w);
-    write_scheduler(m, w, view->scheduler);
+    write_latency(m, w, view);
+    write_scheduler(m, w, view);
     writer_member_object(w, "store");
     writer_member_uint(w, "commits", view->store_commits);
     writer_member_double(w, "batch_avg", view->store_batch_avg);

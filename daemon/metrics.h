@@ -5,6 +5,7 @@
 #ifndef DAEMON_METRICS_H
 #define DAEMON_METRICS_H
 #include <cosched/cosched.h>
+#include <cosched/inspect.h>
 
 #include <pthread.h>
 #include <stddef.h>
@@ -22,7 +23,7 @@ struct metrics {
         retried;
     uint64_t started_by_kind[METRICS_KINDS_MAX]; /* by kind_at's index */
     uint64_t connections;                        /* open now */
-    struct histogram submit_us, queue_wait_us, run_us, poll_gap_us, hop_us;
+    struct histogram submit_us, queue_wait_us, run_us;
     pthread_mutex_t commit_lock; /* a commit takes milliseconds, so a lock there costs nothing */
     struct histogram commit_us;  /* lock commit_lock */
 };
@@ -45,7 +46,9 @@ struct metrics_view {
     size_t queue_count;
     uint64_t store_commits, store_requests, store_wal_bytes, store_db_bytes;
     double store_batch_avg;
-    const cosched_stats *scheduler; /* borrowed */
+    const struct histogram *commit_us; /* borrowed: a copy that metrics_commits made */
+    const cosched_stats *scheduler;    /* borrowed */
+    cosched_latency poll_gap, hop;
 };
 
 void metrics_init(struct metrics *m);
@@ -53,9 +56,11 @@ void metrics_fini(struct metrics *m);
 void metrics_ended(struct metrics *m, enum job_state state); /* a job came to a final state */
 void metrics_started(struct metrics *m, const char *kind);   /* an attempt of this kind */
 void metrics_commit(struct metrics *m, int64_t commit_ns);   /* any thread */
+/* A copy of what was counted of commits: the lock is held for no longer than that. */
+void metrics_commits(struct metrics *m, struct histogram *out);
 void metrics_write_queue(struct writer *w, const struct metrics_queue *queue, bool name);
 uint64_t metrics_rss_bytes(void); /* of this process, now */
 /* One JSON object. */
-void metrics_write(struct metrics *m, struct writer *w, const struct metrics_view *view);
+void metrics_write(const struct metrics *m, struct writer *w, const struct metrics_view *view);
 
 #endif

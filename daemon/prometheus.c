@@ -74,6 +74,23 @@ static void histogram(struct buf *out, const char *name, const char *help, const
     buf_printf(out, "\ncosched_%s_count %llu\n", name, (unsigned long long)h->count);
 }
 
+/* What libcosched measured: its own edges, powers of two as well. Counting goes on while it adds up, so a step may hold one
+ * more than the whole: it is cut. */
+static void measured(struct buf *out, const char *name, const char *help, const cosched_latency *l)
+{
+    head(out, name, HISTOGRAM, help);
+    for (unsigned bit = 0; bit < COSCHED_LATENCY_STEPS; bit++) {
+        buf_printf(out, "cosched_%s_bucket{le=\"", name);
+        put_seconds(out, UINT64_C(1) << bit);
+        buf_printf(out, "\"} %llu\n",
+                   (unsigned long long)(l->within[bit] < l->count ? l->within[bit] : l->count));
+    }
+    buf_printf(out, "cosched_%s_bucket{le=\"+Inf\"} %llu\ncosched_%s_sum ", name,
+               (unsigned long long)l->count, name);
+    put_seconds(out, l->sum_ns / 1000);
+    buf_printf(out, "\ncosched_%s_count %llu\n", name, (unsigned long long)l->count);
+}
+
 /* --- the parts ----------------------------------------------------------------------------------------- */
 
 static void write_daemon(const struct metrics *m, struct buf *out, const struct metrics_view *view)
@@ -172,17 +189,15 @@ static void write_queues(struct buf *out, const struct metrics_view *view)
     }
 }
 
-static void write_latency(struct metrics *m, struct buf *out)
+static void write_latency(const struct metrics *m, struct buf *out, const struct metrics_view *view)
 {
     histogram(out, "submit_seconds", "From a checked submission to its answer.", &m->submit_us);
     histogram(out, "queue_wait_seconds", "From being ready to run to running.", &m->queue_wait_us);
     histogram(out, "run_seconds", "Of one attempt.", &m->run_us);
-    pthread_mutex_lock(&m->commit_lock);
-    histogram(out, "commit_seconds", "Of one transaction, with its sync.", &m->commit_us);
-    pthread_mutex_unlock(&m->commit_lock);
-    histogram(out, "main_poll_gap_seconds", "How long MAIN was away from its sockets and timers.",
-              &m->poll_gap_us);
-    histogram(out, "hop_seconds", "From leaving one executor to running on the other.", &m->hop_us);
+    histogram(out, "commit_seconds", "Of one transaction, with its sync.", view->commit_us);
+    measured(out, "main_poll_gap_seconds",
+             "From one look of MAIN at its sockets and timers to the next.", &view->poll_gap);
+    measured(out, "hop_seconds", "From leaving one executor to running on the other.", &view->hop);
 }
 
 static void write_workers(struct buf *out, const cosched_stats *s)
@@ -236,11 +251,11 @@ static void write_scheduler(struct buf *out, const cosched_stats *s)
     gauge(out, "blocking_queued", "Blocking calls that wait for a thread.", s->blocking_queued);
 }
 
-void prometheus_write(struct metrics *m, struct buf *out, const struct metrics_view *view)
+void prometheus_write(const struct metrics *m, struct buf *out, const struct metrics_view *view)
 {
     write_daemon(m, out, view);
     write_jobs(m, out, view);
     write_queues(out, view);
-    write_latency(m, out);
+    write_latency(m, out, view);
     write_scheduler(out, view->scheduler);
 }

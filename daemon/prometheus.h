@@ -9,6 +9,6 @@
 #include "wire/buf.h"
 
 /* Appends the whole page. On MAIN. */
-void prometheus_write(struct metrics *m, struct buf *out, const struct metrics_view *view);
+void prometheus_write(const struct metrics *m, struct buf *out, const struct metrics_view *view);
 
 #endif

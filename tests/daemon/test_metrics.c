@@ -8,6 +8,11 @@
 
 static struct metrics metrics;
 static cosched_stats scheduler;
+static const cosched_latency hop = {.count = 3,
+                                    .sum_ns = 7000,
+                                    .max_ns = 4200,
+                                    .p50_ns = 1500,
+                                    .within = {[1] = 2, [2] = 2, [3] = 3}};
 
 static struct json *written(bool names)
 {
@@ -22,7 +27,9 @@ static struct json *written(bool names)
                                       .queue_count = 1,
                                       .store_commits = 7,
                                       .store_batch_avg = 2.5,
-                                      .scheduler = &scheduler};
+                                      .commit_us = &metrics.commit_us,
+                                      .scheduler = &scheduler,
+                                      .hop = hop};
     struct buf out = BUF_INIT;
     struct writer w;
     struct json_error error;
@@ -154,6 +161,8 @@ START_TEST(what_was_counted_is_shown)
     ck_assert(json_int(at(json, "jobs.skipped"), &value) && value == 2);
     ck_assert(json_int(at(json, "latency.commit_us.max"), &value) && value == 5000);
     ck_assert(json_int(at(json, "scheduler.hops.main_to_worker"), &value) && value == 9);
+    ck_assert(json_int(at(json, "scheduler.hops.latency_us.p50"), &value) && value == 2);
+    ck_assert(json_int(at(json, "scheduler.hops.latency_us.max"), &value) && value == 5);
     json_free(json);
 }
 

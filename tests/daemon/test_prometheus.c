@@ -10,6 +10,11 @@
 
 static struct metrics metrics;
 static cosched_stats scheduler;
+static const cosched_latency hop = {.count = 3,
+                                    .sum_ns = 7000,
+                                    .max_ns = 4200,
+                                    .p50_ns = 1500,
+                                    .within = {[1] = 2, [2] = 2, [3] = 3}};
 static struct buf page;
 
 static void write_page(void)
@@ -25,7 +30,9 @@ static void write_page(void)
                                       .queue_count = 2,
                                       .store_commits = 7,
                                       .store_requests = 11,
-                                      .scheduler = &scheduler};
+                                      .commit_us = &metrics.commit_us,
+                                      .scheduler = &scheduler,
+                                      .hop = hop};
     buf_reset(&page);
     prometheus_write(&metrics, &page, &view);
     ck_assert(!page.failed);
@@ -162,6 +169,8 @@ START_TEST(what_was_counted_is_shown)
     ck_assert_double_eq(number("cosched_queue_paused{queue=\"night\"}"), 1);
     ck_assert_double_eq(number("cosched_worker_steals_total"), 7);
     ck_assert_double_eq(number("cosched_hops_main_to_worker_total"), 9);
+    ck_assert_double_eq(number("cosched_hop_seconds_bucket{le=\"0.000002\"}"), 2);
+    ck_assert_double_eq(number("cosched_hop_seconds_sum"), 0.000007);
     ck_assert_double_eq(number("cosched_commit_seconds_sum"), 0.005);
     ck_assert_double_eq(number("cosched_store_requests_total"), 11);
 }

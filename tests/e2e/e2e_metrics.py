@@ -58,6 +58,7 @@ def agree(page, stats, jobs):
             check(page["cosched_queue_" + member, "queue", queue["name"]] == queue[member], queue)
     check(page["cosched_run_seconds_count", None, None] == stats["jobs"]["started"])
     check(page["cosched_store_commits_total", None, None] <= stats["store"]["commits"])
+    check(page["cosched_main_poll_gap_seconds_count", None, None] > 0 and stats["scheduler"]["main"]["poll_gap_us"]["max"] > 0)
 
 
 def main(folder):
