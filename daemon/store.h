@@ -117,12 +117,8 @@ int store_list(struct store *store, const struct store_filter *filter, struct st
  * the caller waits and must not suspend; a negative answer ends the scan and is returned. Also the
  * largest id and seq given so far. */
 int store_load(struct store *store, int (*each)(void *ctx, const struct job_row *row), void *ctx);
-/* Events after from_seq, at most max, ascending. *oldest is the smallest seq kept: from_seq + 1
- * below it is a gap. */
-int store_events(struct store *store, int64_t from_seq, struct store_event *events, size_t max,
-                 size_t *count, int64_t *oldest);
-
-/* The next ones that the filter lets through; a slice at a time, so a look may find none and yet not be at the end. */
+/* The events after follow->from that the filter lets through, ascending; a slice at a time, so a look may find none and yet
+ * not be at the end. */
 int store_follow(struct store *store, struct store_follow *follow);
 
 /* --- the rest --------------------------------------------------------------------------------- */

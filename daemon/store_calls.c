@@ -452,34 +452,6 @@ int store_setting_each(struct store *store,
     return request.refused < 0 ? request.refused : r;
 }
 
-struct events_request {
-    struct store_request base;
-    int64_t from_seq, *oldest;
-    struct store_event *events;
-    size_t max, *count;
-};
-
-static int run_events(struct store_sql *sql, struct store_request *base)
-{
-    struct events_request *request = (struct events_request *)base;
-    return store_sql_events(sql, request->from_seq, request->events, request->max, request->count,
-                            request->oldest);
-}
-
-int store_events(struct store *store, int64_t from_seq, struct store_event *events, size_t max,
-                 size_t *count, int64_t *oldest)
-{
-    struct events_request request = {
-        .base = {.run = run_events},
-        .from_seq = from_seq,
-        .oldest = oldest,
-        .events = events,
-        .max = max,
-        .count = count,
-    };
-    return store_ask(store, &request.base);
-}
-
 /* --- the rest --------------------------------------------------------------------------------- */
 
 struct recover_request {

@@ -63,8 +63,6 @@ int store_sql_list(struct store_sql *sql, const struct store_filter *filter,
                    struct store_page *page);
 int store_sql_load(struct store_sql *sql, int (*each)(void *ctx, const struct job_row *row),
                    void *ctx);
-int store_sql_events(struct store_sql *sql, int64_t from_seq, struct store_event *events,
-                     size_t max, size_t *count, int64_t *oldest);
 
 int store_sql_follow(struct store_sql *sql, struct store_follow *follow);
 

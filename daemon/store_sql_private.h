@@ -29,8 +29,6 @@
     X(EVENT, "INSERT INTO events VALUES (?1, ?2, ?3, ?4, ?5, ?6)")                                 \
     X(EVENTS_TRIM, "DELETE FROM events WHERE seq <= ?1")                                           \
     X(EVENTS_OLDEST, "SELECT min(seq) FROM events")                                                \
-    X(EVENTS, "SELECT seq, job, state, attempt, uid, at_us FROM events WHERE seq > ?1"             \
-              " ORDER BY seq LIMIT ?2")                                                            \
     X(FOLLOW, "SELECT e.seq, e.job, e.state, e.attempt, e.uid, e.at_us, j.queue, j.kind, j.name"   \
               " FROM events e LEFT JOIN jobs j ON j.id = e.job"                                    \
               " WHERE e.seq > ?1 AND e.seq <= ?2 AND (?3 IS NULL OR e.uid = ?3)"                   \

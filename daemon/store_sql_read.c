@@ -1,4 +1,4 @@
-/* Looking: one job, lists in slices, what is unfinished, events. Nothing here writes. */
+/* Looking: one job, lists in slices, what is unfinished. Nothing here writes. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -405,35 +405,4 @@ int store_sql_load(struct store_sql *sql, int (*each)(void *ctx, const struct jo
         }
     }
     return r;
-}
-
-int store_sql_events(struct store_sql *sql, int64_t from_seq, struct store_event *events,
-                     size_t max, size_t *count, int64_t *oldest)
-{
-    struct sql_stmt *stmt = store_sql_stmt(sql, STMT_EVENTS_OLDEST);
-    int r = sql_step(stmt);
-    *count = 0;
-    if (r == SQL_ROW) {
-        *oldest = sql_int_or(stmt, 0, sql->now.last_seq + 1);
-        sql_reset(stmt);
-        r = 0;
-    }
-    if (r < 0) {
-        return r;
-    }
-    stmt = store_sql_stmt(sql, STMT_EVENTS);
-    sql_bind_int(stmt, 1, from_seq);
-    sql_bind_int(stmt, 2, (int64_t)max);
-    while (*count < max && (r = sql_step(stmt)) == SQL_ROW) {
-        events[(*count)++] = (struct store_event){
-            .seq = sql_int(stmt, 0),
-            .id = sql_int(stmt, 1),
-            .state = (enum job_state)sql_int(stmt, 2),
-            .attempt = (uint32_t)sql_int(stmt, 3),
-            .uid = (uint32_t)sql_int(stmt, 4),
-            .at_us = sql_int(stmt, 5),
-        };
-    }
-    sql_reset(stmt);
-    return r < 0 ? r : STORE_OK;
 }

@@ -205,7 +205,7 @@ static int64_t every_other_call(void *arg)
     char queue[SPEC_NAME_MAX + 1], copy[256];
     enum job_state state;
     size_t count;
-    int64_t oldest, seq, ids[8];
+    int64_t seq, ids[8];
     int rows = 0, settings = 0;
     (void)arg;
     ck_assert_int_eq(open_with(0), STORE_OK);
@@ -227,9 +227,11 @@ static int64_t every_other_call(void *arg)
     ck_assert(page.more);
     ck_assert_ptr_nonnull(page.jobs[0]->spec);
     store_page_fini(&page);
-    ck_assert_int_eq(store_events(store, 0, events, 16, &count, &oldest), STORE_OK);
-    ck_assert_uint_eq(count, 4);
-    ck_assert_int_eq(oldest, 1);
+    struct store_filter all = {.states = 0};
+    struct store_follow f = {.filter = &all, .events = events, .max = 16};
+    ck_assert_int_eq(store_follow(store, &f), STORE_OK);
+    ck_assert_uint_eq(f.count, 4);
+    ck_assert_int_eq(f.oldest, 1);
     ck_assert_int_eq(store_again(store, 1, NOW, &row, queue, &seq), STORE_OK);
     ck_assert_str_eq(queue, "default");
     struct spec *spec = spec_of("{\"argv\":[\"true\"],\"queue\":\"q\"}");

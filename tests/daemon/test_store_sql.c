@@ -994,28 +994,34 @@ END_TEST
 
 START_TEST(events_tell_every_arrow_and_the_oldest_go)
 {
-    struct store_event events[8];
-    size_t count;
-    int64_t oldest;
+    static struct store_event events[8];
+    struct store_filter filter = {.states = 0};
+    struct store_follow f = {.filter = &filter, .events = events, .max = 8};
     begin();
-    ck_assert_int_eq(store_sql_events(sql, 0, events, 8, &count, &oldest), STORE_OK);
-    ck_assert_uint_eq(count, 0);
-    ck_assert_int_eq(oldest, 1);
+    ck_assert_int_eq(store_sql_follow(sql, &f), STORE_OK);
+    ck_assert_uint_eq(f.count, 0);
+    ck_assert_int_eq(f.oldest, 1);
+    ck_assert(f.seq == 0 && f.last == 0);
     commit();
     int64_t id = insert(TRUE_JOB);
     start(id, 1);
     finish(id, 1, JOB_OUTCOME_SUCCEEDED);
     reopen();
     begin();
-    ck_assert_int_eq(store_sql_events(sql, 1, events, 8, &count, &oldest), STORE_OK);
+    f.from = 1;
+    ck_assert_int_eq(store_sql_follow(sql, &f), STORE_OK);
     commit();
-    ck_assert_uint_eq(count, 2);
+    ck_assert_uint_eq(f.count, 2);
+    ck_assert(f.seq == 3 && f.last == 3);
     ck_assert_int_eq(events[0].state, JOB_RUNNING);
     ck_assert_uint_eq(events[0].attempt, 1);
     ck_assert_int_eq(events[1].state, JOB_SUCCEEDED);
     ck_assert_int_eq(events[1].seq, 3);
     ck_assert_int_eq(events[1].id, id);
     ck_assert_uint_eq(events[1].uid, 1000);
+    ck_assert_str_eq(events[1].kind, "exec");
+    ck_assert_str_eq(events[1].queue, "default");
+    ck_assert_str_eq(events[1].name, "");
     struct spec *spec = spec_of(TRUE_JOB);
     begin();
     for (int i = 0; i < STORE_EVENTS_KEPT + 5000; i++) {
@@ -1024,11 +1030,74 @@ START_TEST(events_tell_every_arrow_and_the_oldest_go)
     }
     commit();
     begin();
-    ck_assert_int_eq(store_sql_events(sql, 0, events, 1, &count, &oldest), STORE_OK);
+    f = (struct store_follow){.filter = &filter, .events = events, .max = 8};
+    ck_assert_int_eq(store_sql_follow(sql, &f), STORE_OK);
+    ck_assert_int_eq(f.oldest, 5004);
+    f.from = f.oldest - 1;
+    f.max = 1;
+    ck_assert_int_eq(store_sql_follow(sql, &f), STORE_OK);
     commit();
-    ck_assert_int_eq(oldest, 5004);
-    ck_assert_uint_eq(count, 1);
+    ck_assert_uint_eq(f.count, 1);
     ck_assert_int_eq(events[0].seq, 5004);
+    ck_assert_int_eq(f.seq, 5004);
+    spec_free(spec);
+}
+
+END_TEST
+
+/* The numbers of the events that a filter lets through, over as many looks as it takes. */
+static size_t followed(const struct store_filter *filter, int64_t *seqs, size_t max)
+{
+    static struct store_event events[3];
+    struct store_follow f = {.last = 1};
+    size_t count = 0;
+    begin();
+    for (int64_t from = 0; from < f.last; from = f.seq) {
+        f = (struct store_follow){.filter = filter, .from = from, .events = events, .max = 3};
+        ck_assert_int_eq(store_sql_follow(sql, &f), STORE_OK);
+        ck_assert(f.seq > from && f.seq <= f.last);
+        for (size_t i = 0; i < f.count; i++) {
+            ck_assert_uint_lt(count, max);
+            seqs[count++] = events[i].seq;
+        }
+    }
+    commit();
+    return count;
+}
+
+START_TEST(followers_see_what_their_filter_lets_through)
+{
+    int64_t seqs[16];
+    struct spec_label both[] = {{(char[]){"a"}, (char[]){"1"}}, {(char[]){"b"}, (char[]){"2"}}};
+    struct store_filter filter = {.queue = "q"};
+    struct spec *spec = spec_of(TRUE_JOB);
+    insert("{\"argv\":[\"a\"],\"queue\":\"q\",\"name\":\"n\"}");                   /* 1 */
+    insert("{\"argv\":[\"a\"],\"labels\":{\"a\":\"1\",\"b\":\"2\",\"c\":\"3\"}}"); /* 2 */
+    insert("{\"argv\":[\"a\"],\"labels\":{\"a\":\"1\",\"b\":\"3\"}}");             /* 3 */
+    insert("{\"kind\":\"sleep\",\"args\":{\"for\":\"1s\"},\"delay\":\"1s\"}");     /* 4 */
+    begin();
+    for (int i = 0; i < 4500; i++) { /* more than two slices that hold nothing */
+        struct store_insert in = {.spec = spec, .uid = 1, .now_us = NOW};
+        ck_assert_int_eq(store_sql_insert(sql, &in, 1, &refusal), STORE_OK);
+    }
+    commit();
+    int64_t last = insert("{\"argv\":[\"a\"],\"queue\":\"q\"}");
+    ck_assert_uint_eq(followed(&filter, seqs, 16), 2);
+    ck_assert(seqs[0] == 1 && seqs[1] == last);
+    filter = (struct store_filter){.labels = both, .label_count = 2};
+    ck_assert_uint_eq(followed(&filter, seqs, 16), 1);
+    ck_assert_int_eq(seqs[0], 2);
+    filter = (struct store_filter){.kind = "sleep"};
+    ck_assert_uint_eq(followed(&filter, seqs, 16), 1);
+    filter = (struct store_filter){.states = JOB_STATE_BIT(JOB_DELAYED)};
+    ck_assert_uint_eq(followed(&filter, seqs, 16), 1);
+    ck_assert_int_eq(seqs[0], 4);
+    filter = (struct store_filter){.name = "n", .queue = "q"};
+    ck_assert_uint_eq(followed(&filter, seqs, 16), 1);
+    filter = (struct store_filter){.has_uid = true, .uid = 1000};
+    ck_assert_uint_eq(followed(&filter, seqs, 16), 5);
+    filter = (struct store_filter){.has_uid = true, .uid = 0};
+    ck_assert_uint_eq(followed(&filter, seqs, 16), 0);
     spec_free(spec);
 }
 
@@ -1400,6 +1469,7 @@ int main(void)
         &lists_are_filtered_and_newest_first,
         &a_list_goes_down_slice_by_slice,
         &events_tell_every_arrow_and_the_oldest_go,
+        &followers_see_what_their_filter_lets_through,
         &a_former_life_is_listed_and_decided_by_the_table,
         &the_fourth_loss_of_one_job_is_its_end,
         &retention_goes_by_age_own_keep_count_and_bytes,

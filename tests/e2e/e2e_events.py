@@ -176,6 +176,20 @@ def half_closed(daemon):
         eventually(lambda: other.call("stats")["daemon"]["connections"] == 1, "it is gone")
 
 
+def stopping(daemon):
+    """A daemon that stops does not wait for those who only listen; they hear the last of it."""
+    client = daemon.client()
+    subscribe(client)
+    number = client.call("submit", {"kind": "sleep", "args": {"for": "1h"}})["id"]
+    client.call("cancel", {"ids": [number]})
+    until(client, ended(number), "the cancel")
+    daemon.stop()
+    while client.line() is not None:
+        pass
+    client.close()
+    daemon.start()
+
+
 def client_program(daemon):
     if not COSCHEDCTL:
         return
@@ -203,6 +217,7 @@ def main(folder):
     gap(daemon)
     queues_and_stats(daemon)
     half_closed(daemon)
+    stopping(daemon)
     client_program(daemon)
     daemon.stop()
 
