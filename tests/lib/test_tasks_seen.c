@@ -335,4 +335,213 @@ SCENARIO(every_wait_is_seen_with_what_it_is_for)
     close(ends[1]);
 }
 
-RUN_MAIN("tasks_seen", EACH(every_wait_is_seen_with_what_it_is_for))
+/* --- all of many ------------------------------------------------------------------------------------------------------------- */
+
+enum { MANY = RUN_SIZE(100000, 10000, 4000) };
+
+static _Atomic(int) parked;
+static unsigned char *told; /* by index */
+static int64_t twice;
+
+static int64_t parks(void *arg)
+{
+    (void)arg;
+    atomic_fetch_add(&parked, 1);
+    return cosched_sleep_until(COSCHED_NEVER);
+}
+
+static int count_one(void *data, const cosched_task_info *info)
+{
+    (void)data;
+    twice += told[info->task.index];
+    told[info->task.index] = 1;
+    return 0;
+}
+
+static void spawn_many(cosched_task *t)
+{
+    atomic_store(&parked, 0);
+    for (int i = 0; i < MANY; i++) {
+        t[i] = start_named("one of many", parks, NULL, i % 2 == 0 ? COSCHED_WORKER : COSCHED_MAIN);
+    }
+    UNTIL(atomic_load(&parked) == MANY);
+}
+
+static void join_many(cosched_task *t)
+{
+    for (int i = 0; i < MANY; i++) {
+        cosched_cancel(t[i]);
+    }
+    for (int i = 0; i < MANY; i++) {
+        EXPECT_EQ(run_join(t[i]), -ECANCELED);
+    }
+    free(t);
+}
+
+SCENARIO(of_many_tasks_each_is_told_once)
+{
+    cosched_task *t = calloc(MANY, sizeof *t);
+    told = calloc(cos_tasks_capacity(), 1);
+    EXPECT(t != NULL && told != NULL);
+    spawn_many(t);
+    twice = 0;
+    EXPECT_EQ(cosched_tasks_each(cosched_runtime_self(), NULL, count_one, NULL), MANY + 1);
+    EXPECT_EQ(twice, 0);
+    for (int i = 0; i < MANY; i++) {
+        EXPECT_EQ(told[t[i].index], 1);
+    }
+    join_many(t);
+    free(told);
+}
+
+static int64_t named_otherwise(void *arg)
+{
+    return parks(arg);
+}
+
+static bool is_of_many(void *data, const cosched_task_info *info)
+{
+    (void)data;
+    return info->name != NULL && info->above_count > 0;
+}
+
+SCENARIO(those_that_are_alike_are_told_as_one)
+{
+    cosched_task *t = calloc(MANY, sizeof *t);
+    EXPECT(t != NULL);
+    spawn_many(t);
+    cosched_task other = start_named("other", named_otherwise, NULL, COSCHED_WORKER);
+    UNTIL(atomic_load(&parked) == MANY + 1);
+    cosched_tasks_options options = {
+        .struct_size = sizeof options, .flags = COSCHED_TASKS_FOLD, .want = is_of_many};
+    int64_t kinds;
+    do { /* one may not have left its stack yet */
+        cosched_yield();
+        all_seen.count = 0;
+        kinds = cosched_tasks_each(cosched_runtime_self(), &options, see, &all_seen);
+    } while (kinds != 3);
+    uint64_t sum = 0;
+    for (int i = 0; i < 3; i++) {
+        const cosched_task_info *info = &all_seen.task[i].info;
+        sum += info->count;
+        EXPECT(info->since_ns <= info->since_last_ns);
+        EXPECT(info->call_count == 1 && info->calls[0].fn == info->fn);
+        EXPECT(strcmp(info->name, "other") == 0 ? info->count == 1 : info->count == MANY / 2);
+    }
+    EXPECT_EQ(sum, MANY + 1);
+    end_task(other);
+    join_many(t);
+}
+
+/* --- on the way --------------------------------------------------------------------------------------------------------------- */
+
+static int64_t returns(void *arg)
+{
+    return arg != NULL;
+}
+
+static int64_t calls_main(void *arg)
+{
+    return cosched_call(NULL, COSCHED_MAIN, returns, arg, COSCHED_NEVER);
+}
+
+static int64_t hops_to_main(void *arg)
+{
+    (void)arg;
+    (void)cosched_hop(COSCHED_MAIN);
+    return 0;
+}
+
+/* MAIN is here and does not let them in. */
+static const cosched_task_info *see_traveling(const char *name)
+{
+    const cosched_task_info *info;
+    do {
+        see_all(0);
+        info = find_named(name);
+    } while (info == NULL || info->state != COSCHED_WAITING);
+    EXPECT(info->reason == COSCHED_FOR_THREAD && info->object == COSCHED_MAIN);
+    EXPECT(info->since_ns > 0);
+    return info;
+}
+
+SCENARIO_ON(run_workers[1 + _i], who_waits_for_its_turn_on_main_is_told_so)
+{
+    cosched_task calls = start_named("calls", calls_main, NULL, COSCHED_WORKER);
+    cosched_task hops = start_named("hops", hops_to_main, NULL, COSCHED_WORKER);
+    const cosched_task_info *info = see_traveling("calls");
+    EXPECT(info->call_count == 1 && info->calls[0].fn == calls_main);
+    (void)see_traveling("hops");
+    run_join(calls);
+    run_join(hops);
+}
+
+static int64_t does_nothing(void *arg)
+{
+    (void)arg;
+    return 0;
+}
+
+SCENARIO(who_has_not_started_is_told_so)
+{
+    cosched_token token;
+    cosched_attr attr = {.struct_size = sizeof attr, .name = "later", .affinity = COSCHED_WORKER};
+    EXPECT_EQ(cosched_after(&token, INT64_C(1000000000000), does_nothing, NULL, &attr), 0);
+    see_all(0);
+    const cosched_task_info *info = seen_named("later");
+    EXPECT(info->state == COSCHED_UNSTARTED && info->reason == COSCHED_FOR_TIME);
+    EXPECT(info->deadline_ns != COSCHED_NEVER && info->call_count == 0 && info->stack_size == 0);
+    cosched_task t = start_named("in line", does_nothing, NULL, COSCHED_MAIN);
+    see_all(0);
+    EXPECT(seen_named("in line")->state == COSCHED_UNSTARTED);
+    EXPECT_EQ(seen_named("in line")->reason, COSCHED_FOR_NOTHING);
+    run_join(t);
+    EXPECT(cosched_token_cancel(&token));
+}
+
+/* --- the call itself -------------------------------------------------------------------------------------------------------------- */
+
+static int stops(void *data, const cosched_task_info *info)
+{
+    (void)info;
+    ++*(int *)data;
+    return -EPIPE;
+}
+
+static int suspends(void *data, const cosched_task_info *info)
+{
+    (void)data;
+    (void)info;
+    cosched_yield();
+    return cosched_sleep_until(cosched_in_ns(1000)) == 0 ? 0 : -1;
+}
+
+SCENARIO(each_may_suspend_and_may_end_the_call)
+{
+    cosched_runtime *rt = cosched_runtime_self();
+    cosched_task t[100];
+    int calls = 0;
+    for (int i = 0; i < 100; i++) {
+        t[i] = run_spawn(run_until_canceled, NULL, COSCHED_WORKER);
+    }
+    EXPECT_EQ(cosched_tasks_each(rt, NULL, stops, &calls), -EPIPE);
+    EXPECT_EQ(calls, 1);
+    EXPECT_EQ(cosched_tasks_each(rt, NULL, suspends, NULL), 101);
+    cosched_tasks_options odd = {.struct_size = 1};
+    EXPECT_EQ(cosched_tasks_each(rt, &odd, see, &all_seen), -EINVAL);
+    odd = (cosched_tasks_options){.struct_size = sizeof odd, .flags = 64};
+    EXPECT_EQ(cosched_tasks_each(rt, &odd, see, &all_seen), -EINVAL);
+    EXPECT_EQ(cosched_tasks_each(NULL, NULL, see, &all_seen), -EINVAL);
+    EXPECT_EQ(cosched_tasks_each(rt, NULL, NULL, NULL), -EINVAL);
+    EXPECT_EQ(cosched_tasks_stuck(rt, NULL, NULL), -EINVAL);
+    EXPECT_EQ(cosched_tasks_chain(rt, t[0], NULL, NULL), -EINVAL);
+    EXPECT(strcmp(cosched_reason_name(COSCHED_FOR_PROCESS), "child process") == 0);
+    for (int i = 0; i < 100; i++) {
+        end_task(t[i]);
+    }
+}
+
+RUN_MAIN("tasks_seen", EACH(every_wait_is_seen_with_what_it_is_for),
+         EACH(of_many_tasks_each_is_told_once), EACH(those_that_are_alike_are_told_as_one),
+         {who_waits_for_its_turn_on_main_is_told_so, RUN_WORKERS - 1},
+         EACH(who_has_not_started_is_told_so), EACH(each_may_suspend_and_may_end_the_call))

@@ -108,7 +108,7 @@ int cos_chan_try(cosched_chan *ch, bool sends, void *value)
 
 void cos_chan_note_new(struct cos_chan_users *users, uint32_t self)
 {
-    for (unsigned i = 0; i < COS_CHAN_USERS && self != 0; i++) {
+    for (unsigned i = 0; i < COS_CHAN_USERS && self != COS_CHAN_THREAD; i++) {
         if (users->task[i] == 0) {
             users->task[i] = self;
         }

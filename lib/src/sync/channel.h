@@ -5,7 +5,8 @@
 
 #include "sync/line.h"
 
-#define COS_CHAN_USERS 4
+#define COS_CHAN_USERS  4
+#define COS_CHAN_THREAD UINT32_MAX /* no task: above every index */
 
 /* The tasks that have been on one side of a channel, by their indices. None is forgotten: when there are more, or a thread that
  * is no task was there, that side may be used by anybody. */
@@ -37,7 +38,7 @@ void cos_chan_note_new(struct cos_chan_users *users, uint32_t self);
 static inline void cos_chan_note(cosched_chan *ch, bool sends, const struct cos_fiber *f)
 {
     struct cos_chan_users *users = &ch->users[sends];
-    uint32_t self = f != NULL ? f->current->index : 0;
+    uint32_t self = f != NULL ? f->current->index : COS_CHAN_THREAD;
     if (COS_UNLIKELY(users->task[0] != self && users->anybody == 0)) {
         cos_chan_note_new(users, self);
     }
