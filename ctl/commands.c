@@ -61,6 +61,11 @@ const struct command command_table[] = {
      "  --interval D  look every D (1s)\n  --count N     end after N looks\n"
      "  --once        one block of lines, with rates since the daemon's start\n"
      "  --plain       blocks of lines, as where the output is no terminal\n"},
+    {"tasks", "[--fold] [--stuck] [--frames] [ID]", "Look at the tasks inside the daemon",
+     command_tasks,
+     "  --fold    tasks that are alike as one\n"
+     "  --stuck   only those that wait for each other for ever\n"
+     "  --frames  with their back traces\n"},
     {"kinds", "", "List the kinds of jobs and their arguments", command_kinds, NULL},
     {"ping", "", "Ask whether the daemon answers", command_ping, NULL},
     {"reload", "", "Read the configuration again", command_reload, NULL},

@@ -66,6 +66,7 @@ int command_drain(struct ctl *ctl, int argc, char **argv);
 int command_stats(struct ctl *ctl, int argc, char **argv);
 int command_metrics(struct ctl *ctl, int argc, char **argv);
 int command_trace(struct ctl *ctl, int argc, char **argv);
+int command_tasks(struct ctl *ctl, int argc, char **argv);
 int command_kinds(struct ctl *ctl, int argc, char **argv);
 int command_ping(struct ctl *ctl, int argc, char **argv);
 int command_shutdown(struct ctl *ctl, int argc, char **argv);

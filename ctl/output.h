@@ -18,6 +18,8 @@ struct change {
     const char *refused_text; /* "has already ended" */
 };
 
+struct task_list; /* text_tasks.h */
+
 struct output {
     int (*submitted)(struct ctl *ctl, int64_t id, bool existing);
     int (*list)(struct ctl *ctl, const struct json *jobs, bool more);
@@ -29,6 +31,8 @@ struct output {
     int (*stats)(struct ctl *ctl, const struct json *stats, const struct json *before, double s);
     int (*kinds)(struct ctl *ctl, const struct json *answer);
     int (*queues)(struct ctl *ctl, const struct json *queues);
+    int (*task)(struct ctl *ctl, const struct json *event, struct task_list *list);
+    int (*tasks)(struct ctl *ctl, const struct json *answer, struct task_list *list); /* the end */
     /* An answer that text tells in one sentence. */
     int (*answer)(struct ctl *ctl, const struct json *answer, const char *text);
 };
@@ -44,6 +48,8 @@ int text_queues(struct ctl *ctl, const struct json *queues);
 int text_stats(struct ctl *ctl, const struct json *stats, const struct json *before, double s);
 int text_event(struct ctl *ctl, const struct json *event);
 int text_happened(struct ctl *ctl, const struct json *event); /* events.c */
+int text_task(struct ctl *ctl, const struct json *event, struct task_list *list);
+int text_tasks(struct ctl *ctl, const struct json *answer, struct task_list *list);
 
 /* Bytes of a log event; false: not decodable. */
 bool output_event_bytes(struct buf *out, const struct json *event);

@@ -92,6 +92,18 @@ static int changed(struct ctl *ctl, const struct json *value, const struct chang
     return print(ctl, value);
 }
 
+static int task(struct ctl *ctl, const struct json *value, struct task_list *list)
+{
+    (void)list;
+    return print(ctl, value);
+}
+
+static int tasks(struct ctl *ctl, const struct json *value, struct task_list *list)
+{
+    (void)list;
+    return print(ctl, value);
+}
+
 const struct output output_json = {
     .submitted = submitted,
     .list = list,
@@ -103,5 +115,7 @@ const struct output output_json = {
     .stats = stats,
     .kinds = print,
     .queues = print,
+    .task = task,
+    .tasks = tasks,
     .answer = answer,
 };

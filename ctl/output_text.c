@@ -123,5 +123,7 @@ const struct output output_text = {
     .stats = text_stats,
     .kinds = text_kinds,
     .queues = text_queues,
+    .task = text_task,
+    .tasks = text_tasks,
     .answer = answer,
 };

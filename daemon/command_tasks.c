@@ -76,11 +76,14 @@ static int tell(void *data, const cosched_task_info *info)
     struct look *l = data;
     struct writer w;
     const struct dispatch_attempt *job = job_of(l, info);
+    cosched_task_info shown = *info;
+    if (!l->frames)
+        shown.frame_count = 0;
     message_event_begin(&w, &l->lines, "task");
     message_write_id(&w, "request", &l->call->id);
     if (job)
         writer_member_int(&w, "id", job->id);
-    tasks_write(&w, info);
+    tasks_write(&w, &shown);
     message_event_end(&w);
     l->told += info->count;
     l->sets = info->stuck > l->sets ? info->stuck : l->sets;
