@@ -105,7 +105,13 @@ enum {
     COSCHED_ALWAYS_INLINE = 4,
     /* Measure how much of its stack each task uses, for cosched_stack_marks. Costs a look over the stack and its clearing a
      * task. */
-    COSCHED_MEASURE_STACKS = 8
+    COSCHED_MEASURE_STACKS = 8,
+    /* Report a task that keeps MAIN or a worker for longer than slice_main_ns, slice_worker_ns without a suspension: once for each
+     * such slice, five times a minute at most, as a warning (see log) with its name, whether it computes or in which system call it
+     * is, and its back trace. Installs a handler (SA_ONSTACK, SA_RESTART) of the highest real-time signal that nobody handles, sent
+     * only to a thread that is found computing; a system call that it begins just then may end with EINTR. Nothing wakes up for it
+     * while no task runs. */
+    COSCHED_WATCH_SLICES = 16
 };
 
 /* What MAIN does when it has nothing of its own to do and WORKER tasks wait in line. A task that MAIN starts stays a WORKER
@@ -130,6 +136,8 @@ typedef struct {
     uint32_t flags; /* COSCHED_REPORT_OVERFLOW … */
     cosched_help main_help;
     const cosched_hooks *hooks; /* what it points to is copied; data is borrowed until destroy. NULL: none */
+    int64_t slice_main_ns;   /* with COSCHED_WATCH_SLICES; 0: 10 ms; COSCHED_NEVER: not watched */
+    int64_t slice_worker_ns; /* the same; 0: 100 ms */
 } cosched_config;
 
 /* The CPUs this process can really use: its affinity mask, limited by the quota of its cgroup; at least 1. Any thread. */
@@ -724,6 +732,7 @@ typedef struct {
     cosched_worker_stats worker[COSCHED_WORKERS_MAX];
     uint64_t failed;      /* failures as the hook task_failed knows them, panics included */
     uint64_t main_helped; /* WORKER tasks that MAIN started for the workers */
+    uint64_t slices_long, slices_reported; /* with COSCHED_WATCH_SLICES: found over their time; told of */
 } cosched_stats;
 
 /* Fills *out up to the struct_size it came with. Any thread, while the runtime lives. 0, -EINVAL. */

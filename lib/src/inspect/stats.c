@@ -102,6 +102,8 @@ int cosched_stats_get(cosched_runtime *rt, cosched_stats *out)
         s.tasks_peak = s.tasks_live;
         cos_atomic_store(&rt->tasks_peak, s.tasks_peak, relaxed);
     }
+    s.slices_long = get(&rt->slices.found);
+    s.slices_reported = get(&rt->slices.reported);
     add_memory(&s);
     cos_blocking_levels(&rt->blocking, &s.blocking_threads, &s.blocking_queued);
     memcpy(out, &s, size);

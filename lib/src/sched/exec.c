@@ -3,7 +3,9 @@
 #include "sched/exec.h"
 
 #include <errno.h>
+#include <unistd.h>
 
+#include "arch/glance.h"
 #include "base/clock.h"
 #include "sched/current.h"
 #include "sched/events.h"
@@ -65,8 +67,12 @@ void cos_exec_thread_begin(struct cos_exec *e)
 {
     cos_exec_set_current(e);
     cos_context_init_thread(&e->loop);
-    if ((e->rt->flags & COSCHED_REPORT_OVERFLOW) != 0) {
+    cos_atomic_store(&e->tid, (int32_t)gettid(), relaxed);
+    if ((e->rt->flags & (COSCHED_REPORT_OVERFLOW | COSCHED_WATCH_SLICES)) != 0) {
         cos_overflow_thread_init(&e->overflow); /* without it an overflow is only not named */
+    }
+    if (e->rt->slices.on) {
+        cos_glance_allow();
     }
 }
 

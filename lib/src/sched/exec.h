@@ -72,6 +72,7 @@ struct cos_exec {
     int64_t watching; /* workers: until when this sleeper watches all timers; INT64_MAX: it does not */
     uint64_t trimmed_slices; /* trim.c: the work that was done when it looked last */
     _Alignas(COS_CACHE_LINE) struct cos_counters count;
+    COS_ATOMIC(int32_t) tid; /* of its thread. relaxed: a number */
     COS_ATOMIC(uint64_t)
     slice_at; /* ticks: since when its task runs; 0: none does. relaxed: a time */
     struct cos_trace_ring trace; /* MAIN and workers */

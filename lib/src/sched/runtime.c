@@ -90,8 +90,10 @@ static int read_config(cosched_config *out, const cosched_config *config)
     }
     if (out->workers < -1 || out->workers > COSCHED_WORKERS_MAX ||
         out->stack_size > COS_STACK_BYTES_MAX / 2 || out->tasks_max > cos_tasks_capacity() ||
-        (out->flags & ~(uint32_t)(COSCHED_REPORT_OVERFLOW | COSCHED_MEASURE_STACKS | TESTER)) != 0 ||
-        (out->flags & TESTER) == TESTER || (unsigned)out->main_help > COSCHED_HELP_ALWAYS) {
+        (out->flags & ~(uint32_t)(COSCHED_REPORT_OVERFLOW | COSCHED_MEASURE_STACKS |
+                                  COSCHED_WATCH_SLICES | TESTER)) != 0 ||
+        (out->flags & TESTER) == TESTER || (unsigned)out->main_help > COSCHED_HELP_ALWAYS ||
+        out->slice_main_ns < 0 || out->slice_worker_ns < 0) {
         return -EINVAL;
     }
     if (out->workers == -1) {
@@ -241,11 +243,13 @@ int cosched_runtime_create(cosched_runtime **out, const cosched_config *config,
     if (rc == 0) {
         rt->host_loop = loop_or_null != NULL;
         cos_atomic_store(&the_runtime, rt, release);
-        rc = start_workers(rt);
+        rc = cos_slices_start(rt, &c);
+        rc = rc < 0 ? rc : start_workers(rt);
         /* The last that may fail, because handles on a host's loop cannot be taken back at once. */
         rc = rc < 0 ? rc : cos_mainloop_init(rt, loop_or_null);
         if (rc < 0) {
             join_workers(rt);
+            cos_slices_stop(rt);
         } else if ((rt->flags & COSCHED_REPORT_OVERFLOW) != 0) {
             cos_overflow_install(cos_fiber_describe);
         }
@@ -409,6 +413,7 @@ int cosched_runtime_destroy(cosched_runtime *rt)
         return -EBUSY;
     }
     join_workers(rt);
+    cos_slices_stop(rt);
     cos_blocking_fini(&rt->blocking);
     drop_leftovers(rt);
     if (cos_mainloop_on_thread(rt)) {

@@ -12,6 +12,7 @@
 #include "sched/help.h"
 #include "sched/mainloop.h"
 #include "sched/marks.h"
+#include "sched/slices.h"
 
 #define COS_EXECS_MAX (1 + COSCHED_WORKERS_MAX + COS_OWN_THREADS_MAX)
 
@@ -43,7 +44,8 @@ struct cosched_runtime {
     COS_ATOMIC(uint32_t) refuse_posts; /* after stop */
     COS_ATOMIC(uint32_t) roots;        /* living tasks that nobody joins; futex word of stop */
     struct cos_trace_shared others;    /* the trace of threads that are neither MAIN nor workers */
-    struct cos_marks *marks;           /* owned; NULL: stacks are not measured. const */
+    struct cos_slices slices;
+    struct cos_marks *marks;         /* owned; NULL: stacks are not measured. const */
     struct cos_counters gone;        /* of own threads that have ended; guarded by blocking.mutex */
     COS_ATOMIC(uint64_t) posted;     /* tasks made by post */
     COS_ATOMIC(uint64_t) tasks_peak; /* the most that a look at the statistics has seen alive */

@@ -5,6 +5,7 @@
 #include "sched/current.h"
 #include "sched/events.h"
 #include "sched/finish.h"
+#include "sched/runtime.h"
 
 /* What every flow does first when it runs again. `left` is the fiber that was on this thread just before; NULL: the loop. */
 static inline void arrive(struct cos_fiber *left)
@@ -85,6 +86,7 @@ COS_SWITCHES void cos_fiber_entry(void *message)
 static __attribute__((noinline)) void begin_slice(struct cos_exec *e, struct cos_fiber *to)
 {
     cos_event_slice(e, to, 0);
+    cos_slices_begin(&e->rt->slices);
 }
 
 COS_SWITCHES void cos_exec_switch_in(struct cos_exec *e, struct cos_fiber *to)
