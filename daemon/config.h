@@ -54,6 +54,7 @@ struct config {
     int64_t log_level;
     char *admin_group; /* "" : none */
     int64_t drain_timeout_ns;
+    int64_t slice_main_ns, slice_worker_ns; /* 0: not watched */
     /* [store] */
     int64_t keep_ns;
     int64_t keep_count;

@@ -454,6 +454,22 @@ static int64_t daemon_main(void *arg)
     return code;
 }
 
+/* What the scheduler has to say, on any thread. */
+static void on_scheduler_log(void *unused, cosched_log_level level, const char *text)
+{
+    (void)unused;
+    const struct log_field none[] = {LOG_NONE};
+    log_write(level == COSCHED_LOG_ERROR     ? LOG_LEVEL_ERROR
+              : level == COSCHED_LOG_WARNING ? LOG_LEVEL_WARNING
+                                             : LOG_LEVEL_INFO,
+              text, none);
+}
+
+static int64_t or_never(int64_t ns)
+{
+    return ns > 0 ? ns : COSCHED_NEVER;
+}
+
 int main(int argc, char **argv)
 {
     static struct daemon d = {.state_dir = -1, .out_dir = -1};
@@ -469,10 +485,14 @@ int main(int argc, char **argv)
     if (code == 0)
         code = prepare_process(&d);
     if (code == 0) {
+        static const cosched_hooks hooks = {.struct_size = sizeof hooks, .log = on_scheduler_log};
         const cosched_config runtime = {.struct_size = sizeof runtime,
                                         .workers = (int32_t)d.config.workers,
                                         .main_help = (cosched_help)d.config.main_help,
-                                        .flags = COSCHED_REPORT_OVERFLOW};
+                                        .flags = COSCHED_REPORT_OVERFLOW | COSCHED_WATCH_SLICES,
+                                        .hooks = &hooks,
+                                        .slice_main_ns = or_never(d.config.slice_main_ns),
+                                        .slice_worker_ns = or_never(d.config.slice_worker_ns)};
         int64_t result = cosched_run(&runtime, daemon_main, &d);
         code = result < 0 ? CONFIG_EXIT_INTERNAL : (int)result;
         if (result < 0)

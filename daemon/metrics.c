@@ -228,6 +228,10 @@ static void write_scheduler(const struct metrics *m, struct writer *w,
     writer_member_uint(w, "bytes", s->stack_bytes);
     writer_member_string(w, "guard", s->stack_guard);
     writer_end_object(w);
+    writer_member_object(w, "long_slices");
+    writer_member_uint(w, "found", s->slices_long);
+    writer_member_uint(w, "reported", s->slices_reported);
+    writer_end_object(w);
     writer_member_uint(w, "timers", s->timers);
     writer_member_object(w, "blocking");
     writer_member_uint(w, "threads", s->blocking_threads);

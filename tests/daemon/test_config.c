@@ -65,7 +65,7 @@ static void refused(const char *text, int line, const char *what)
 START_TEST(good_file_sets_values)
 {
     const char *text = "# comment\n[daemon]\nallow_root = yes\nworkers=3\nlog_level = debug\n"
-                       "drain_timeout = 1m30s\nmain_help = off\n\n[queue default]\nparallel = 7\n"
+                       "drain_timeout = 1m30s\nmain_help = off\nslice_main = 5ms\nslice_worker = 0s\n\n[queue default]\nparallel = 7\n"
                        "[queue batch]\npaused = on ; inline\n[exec]\noutput_max = 64K\n"
                        "[limits]\nconnections = 9\n";
     ck_assert_int_eq(read_text(text, strlen(text)), 0);
@@ -75,6 +75,8 @@ START_TEST(good_file_sets_values)
     ck_assert_int_eq((int)config.log_level, LOG_LEVEL_DEBUG);
     ck_assert_int_eq(config.drain_timeout_ns, INT64_C(90000000000));
     ck_assert_int_eq((int)config.main_help, COSCHED_HELP_OFF);
+    ck_assert_int_eq(config.slice_main_ns, INT64_C(5000000));
+    ck_assert_int_eq(config.slice_worker_ns, 0);
     ck_assert_uint_eq(config.queue_count, 2);
     ck_assert_int_eq((int)config.queues[0].parallel, 7);
     ck_assert_str_eq(config.queues[1].name, "batch");
@@ -291,6 +293,8 @@ START_TEST(the_shipped_file_shows_the_defaults)
     ck_assert_int_eq(config_needs_restart(&config, &shipped, names, sizeof names), 0);
     ck_assert_int_eq(shipped.log_level, config.log_level);
     ck_assert_int_eq(shipped.drain_timeout_ns, config.drain_timeout_ns);
+    ck_assert_int_eq(shipped.slice_main_ns, config.slice_main_ns);
+    ck_assert_int_eq(shipped.slice_worker_ns, config.slice_worker_ns);
     ck_assert_int_eq(shipped.keep_ns, config.keep_ns);
     ck_assert_int_eq(shipped.keep_count, config.keep_count);
     ck_assert_int_eq(shipped.keep_bytes, config.keep_bytes);

@@ -115,6 +115,24 @@ def on_standard_output(daemon):
     check(daemon.ctl("trace", "here").returncode == 64)
 
 
+def long_slices(folder, path):
+    """With a share of 50 us, hashing a big file on a worker is too long: logged with its place, and counted."""
+    daemon = Daemon(folder, "--workers", "1", "--set", "daemon.slice_worker=50us", "--set", "daemon.slice_main=0s",
+                    state="slices", log=os.path.join(folder, "slices.log")).start()
+    with open(path, "ab") as file:
+        file.write(bytes(32 << 20))
+
+    def found():
+        with daemon.client() as client:
+            client.job({"kind": "hash", "args": {"path": path, "algo": "sha256"}})
+            return client.call("stats")["scheduler"]["long_slices"]["found"]
+    eventually(found, "a long slice is found")
+    text = eventually(lambda: "has kept worker 1 for" in daemon.log_text() and daemon.log_text(), "it is logged")
+    line = next(line for line in text.splitlines() if "has kept worker" in line)
+    check("its share is" in line and (", on CPU" in line or ", in system call" in line), line)
+    daemon.stop()
+
+
 def main(folder):
     daemon = Daemon(folder, "--workers", str(WORKERS)).start()
     path = os.path.join(folder, "file")
@@ -125,6 +143,7 @@ def main(folder):
         by_the_client(daemon, folder, path)
         on_standard_output(daemon)
     daemon.stop()
+    long_slices(folder, path)
 
 
 run(main)

@@ -335,6 +335,7 @@ int cos_slices_start(struct cosched_runtime *rt, const cosched_config *config)
     if (s->period_ns == INT64_MAX) {
         return 0;
     }
+    s->period_ns = s->period_ns > COS_NS_PER_MS ? s->period_ns : COS_NS_PER_MS;
 #if !defined(COS_VIRTUAL_TIME)
     (void)cos_glance_install(stack_range); /* without a signal reports have no back trace */
 #endif
