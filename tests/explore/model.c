@@ -75,6 +75,7 @@ void model_setup(void)
     for (unsigned i = 0; i < EX_THREADS_MAX; i++) {
         struct cos_exec *e = &model_exec[i];
         e->kind = i == 0 ? COS_EXEC_MAIN : COS_EXEC_WORKER;
+        e->keeps = i == 0 ? COSCHED_MAIN : COSCHED_WORKER;
         e->id = i;
         e->rt = &model_rt;
         e->budget = 9;

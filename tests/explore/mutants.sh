@@ -90,7 +90,7 @@ D=lib/src/queue/deque
 mutant "deque: no heavy fence in steal" explore_deque $D.c 's/\n    cos_fence_heavy\(\);//'
 mutant "deque: no light fence in take" explore_deque $D.h 's/\n    cos_fence_light\(\);//'
 mutant "deque: bottom stored after top is read" explore_deque $D.h \
-    's/(    cos_atomic_store\(&d->bottom, b, release\);\n)(.*?cos_fence_light\(\);\n)    return (cos_deque_claimed_owner\(d, b\));/    uint32_t v = $3;\n    if (cos_atomic_load(&d->top, relaxed) <= b) {\n$1    }\n$2    return v;/s'
+    's/(    cos_atomic_store\(&d->bottom, b, release\);\n)(.*?cos_fence_light\(\);\n)    return (cos_deque_claimed_alone_owner\(d, b\));/    bool alone = $3;\n$1$2    return alone;/s'
 mutant "deque: last entry taken by a store" explore_deque $D.c \
     's/if \(!cos_atomic_cas\(&d->top, &t, t \+ 1, relaxed, relaxed\)\) \{\s*v = 0;/cos_atomic_store(&d->top, t + 1, relaxed);\n        {/'
 mutant "deque: thieves looked for after top" explore_deque $D.h \
@@ -209,7 +209,7 @@ mutant "token: runs without a claim" explore_token lib/src/sync/later.c 's/ \|\|
 mutant "token: every cancel says it was it" explore_token lib/src/sync/later.c 's/(RUNNING && l->interval == 0\)\) \{\s+return )false/$1true/'
 mutant "token: started while its sources are armed" explore_token $S/spawn.c 's/if \(!cos_wait_commit\(&t->wait, seq\)\)/cos_submit(e, t);\n    if (!cos_wait_commit(\&t->wait, seq))/'
 A=lib/src/sync/await.c
-mutant "inline: no look for strangers after the announcement" explore_inline $A 's/(bool alone = )\(cos_atomic_load[^;]*;/${1}true;/'
+mutant "inline: no look for strangers at the end" explore_inline $A 's/(uint32_t flags = )cos_atomic_load\(&t->scope.flags, relaxed\)/${1}0/'
 mutant "inline: no light fence before the look" explore_inline $A 's/(COS_JOINING_INLINE, release\);\n)    cos_fence_light\(\);\n/$1/'
 mutant "inline: a stranger without its heavy fence" explore_inline $S/join.c 's/    cos_fence_heavy\(\);[^\n]*\n//'
 mutant "inline: a stranger joins what runs inline" explore_inline $S/join.c 's/(return cos_atomic_load\(&t->joining, acquire\)) != COS_JOINING_INLINE/$1 != COS_JOINING_ANY/'

@@ -192,7 +192,7 @@ static void first_half(void)
 static void second_half(void)
 {
     int64_t top = cos_atomic_load(&deque.top, relaxed);
-    take(cos_deque_take_last_owner(&deque, 0, top));
+    take(cos_deque_claimed_alone_owner(&deque, 0) ? 1 : cos_deque_take_last_owner(&deque, 0, top));
     deque_complete();
 }
 
@@ -419,7 +419,9 @@ static void wake_too(void)
 
 static void wake_after_push(void)
 {
-    cos_parker_pushed(&parker);
+    if (cos_parker_pushed(&parker)) {
+        (void)cos_parker_notify(&parker);
+    }
 }
 
 static void get_up(void)

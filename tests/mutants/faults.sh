@@ -20,7 +20,7 @@ mutant ci "switch: a thread-local in a function that switches" plain lint $SCHED
 mutant - "await: the executor is remembered across the wait" plain stress/stress_await $SYNC/await.c \
     's/(    int rc = cos_join_wait\()/    struct cos_exec *e = cos_exec_current();\n$1/; s/cos_join_consume\(cos_exec_current\(\)/cos_join_consume(e/'
 mutant ci "task: an inline child does not bring its parent home" plain lib/test_join:child_that_ends_elsewhere_does_not_carry_its_awaiter_along@3 $SYNC/await.c \
-    's/COS_UNLIKELY\(f->affinity != home\)/0/'
+    's/COS_UNLIKELY\(f->affinity != t->affinity\)/0/'
 
 # --- the machine ------------------------------------------------------------------------------------------------
 

@@ -29,7 +29,7 @@ static inline void cos_fence_light(void)
     (void)cos_atomic_add(&cos_fence_word, 0, seq_cst);
 }
 #else
-extern bool cos_fence_asymmetric; /* const after cos_fence_init */
+extern COS_HIDDEN bool cos_fence_asymmetric; /* const after cos_fence_init */
 
 static inline void cos_fence_full(void)
 {

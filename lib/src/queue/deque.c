@@ -189,7 +189,7 @@ enum cos_steal cos_deque_steal(struct cos_deque *d, uint32_t *out)
     /* relaxed: ordered by the heavy fence. */
     (void)cos_atomic_add(&d->thieves, 1, relaxed);
     enum cos_steal got = steal_counted(d, out);
-    /* release: pairs with the acquire of thieves in cos_deque_claim_bottom_owner. */
+    /* release: pairs with the acquire of thieves in cos_deque_claimed_alone_owner. */
     (void)cos_atomic_sub(&d->thieves, 1, release);
     return got;
 }

@@ -82,7 +82,7 @@ static inline bool cos_deque_has_room_owner(const struct cos_deque *d)
 static inline void cos_deque_put_owner(struct cos_deque *d, uint32_t v)
 {
     COS_INVARIANT(v != 0 && cos_deque_has_room_owner(d));
-    int64_t b = cos_atomic_load(&d->bottom, relaxed); /* relaxed: own store */
+    int64_t b = cos_atomic_load(&d->bottom, relaxed);                 /* relaxed: own store */
     struct cos_deque_ring *ring = cos_atomic_load(&d->ring, relaxed); /* relaxed: own store */
     cos_atomic_store(&ring->cell[b & ring->mask], v, relaxed); /* relaxed: published by bottom */
     /* release: pairs with the acquire of bottom in cos_deque_steal; publishes the cell and the block behind v. */
@@ -98,23 +98,20 @@ static inline int cos_deque_push_owner(struct cos_deque *d, uint32_t v)
     return rc;
 }
 
-/* The second half of a claim: bottom says b, the fence is passed. Its entry, or 0 when a thief won it. */
-static inline uint32_t cos_deque_claimed_owner(struct cos_deque *d, int64_t b)
+/* The second half of a claim: bottom says b, the fence is passed. */
+static inline bool cos_deque_claimed_alone_owner(const struct cos_deque *d, int64_t b)
 {
-    /* relaxed: ordered by the fences, carries no data. */
-    int64_t t = cos_atomic_load(&d->top, relaxed);
-    /* The last one is ours without a compare-and-swap if nobody steals: first thieves, then top once more (deque.c).
+    /* relaxed, both: ordered by the fences, carries no data.
+     * The last one is ours without a compare-and-swap if nobody steals: first thieves, then top once more (deque.c).
      * acquire: pairs with the release in cos_deque_steal; what those that have left have taken is seen in top. */
-    if (COS_LIKELY(t < b) || COS_LIKELY(cos_atomic_load(&d->thieves, acquire) == 0 &&
-                                        cos_atomic_load(&d->top, relaxed) == b)) {
-        struct cos_deque_ring *ring = cos_atomic_load(&d->ring, relaxed);
-        return cos_atomic_load(&ring->cell[b & ring->mask], relaxed); /* relaxed: own stores */
-    }
-    return cos_deque_take_last_owner(d, b, cos_atomic_load(&d->top, relaxed));
+    return COS_LIKELY(cos_atomic_load(&d->top, relaxed) < b) ||
+           COS_LIKELY(cos_atomic_load(&d->thieves, acquire) == 0 &&
+                      cos_atomic_load(&d->top, relaxed) == b);
 }
 
-/* Claims position b = bottom - 1, which the caller saw occupied. Returns its entry, or 0 when a thief won it. */
-static inline uint32_t cos_deque_claim_bottom_owner(struct cos_deque *d, int64_t b)
+/* Claims position b = bottom - 1, which the caller saw occupied, and looks whether it is contested. True: it is the caller's.
+ * Else cos_deque_take_last_owner decides. */
+static inline bool cos_deque_claim_alone_owner(struct cos_deque *d, int64_t b)
 {
     /* release: pairs with the acquire of bottom in cos_deque_steal: a thief that meets this value and not the
      * push's must still see the cells below it. */
@@ -122,7 +119,17 @@ static inline uint32_t cos_deque_claim_bottom_owner(struct cos_deque *d, int64_t
     /* The owner's half of the handshake: bottom is stored before thieves and top are loaded. The partner is the
      * heavy fence between the load of top and the load of bottom in cos_deque_steal. */
     cos_fence_light();
-    return cos_deque_claimed_owner(d, b);
+    return cos_deque_claimed_alone_owner(d, b);
+}
+
+/* The same. Returns its entry, or 0 when a thief won it. */
+static inline uint32_t cos_deque_claim_bottom_owner(struct cos_deque *d, int64_t b)
+{
+    if (COS_LIKELY(cos_deque_claim_alone_owner(d, b))) {
+        struct cos_deque_ring *ring = cos_atomic_load(&d->ring, relaxed);
+        return cos_atomic_load(&ring->cell[b & ring->mask], relaxed); /* relaxed: own stores */
+    }
+    return cos_deque_take_last_owner(d, b, cos_atomic_load(&d->top, relaxed));
 }
 
 static inline uint32_t cos_deque_take_bottom_owner(struct cos_deque *d)
@@ -135,17 +142,20 @@ static inline uint32_t cos_deque_take_bottom_owner(struct cos_deque *d)
     return cos_deque_claim_bottom_owner(d, b);
 }
 
+/* Owner thread only. Is v the newest entry? A thief may take it the next moment. */
+static inline bool cos_deque_newest_is_owner(const struct cos_deque *d, uint32_t v)
+{
+    int64_t b = cos_atomic_load(&d->bottom, relaxed) - 1; /* relaxed: own store */
+    struct cos_deque_ring *ring = cos_atomic_load(&d->ring, relaxed);
+    /* relaxed, all: own stores, and top only grows. */
+    return cos_atomic_load(&d->top, relaxed) <= b &&
+           cos_atomic_load(&ring->cell[b & ring->mask], relaxed) == v;
+}
+
 static inline bool cos_deque_take_bottom_if_owner(struct cos_deque *d, uint32_t v)
 {
     COS_INVARIANT(v != 0);
-    int64_t b = cos_atomic_load(&d->bottom, relaxed) - 1; /* relaxed: own store */
-    if (cos_atomic_load(&d->top, relaxed) > b) {          /* relaxed: as above */
-        return false;
-    }
-    struct cos_deque_ring *ring = cos_atomic_load(&d->ring, relaxed);
-    if (cos_atomic_load(&ring->cell[b & ring->mask], relaxed) != v) { /* relaxed: own stores */
-        return false;
-    }
-    return cos_deque_claim_bottom_owner(d, b) != 0;
+    return cos_deque_newest_is_owner(d, v) &&
+           cos_deque_claim_bottom_owner(d, cos_atomic_load(&d->bottom, relaxed) - 1) != 0;
 }
 #endif

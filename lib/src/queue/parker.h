@@ -63,16 +63,14 @@ bool cos_parker_search_end(struct cos_parker *p, bool found);
 /* Any thread, after each push of work for the pool. Returns whether it woke a worker. */
 bool cos_parker_notify(struct cos_parker *p);
 
-/* The same for the busiest of producers: its first look is inline, and mostly all there is. */
-static inline void cos_parker_pushed(struct cos_parker *p)
+/* The same for the busiest of producers: its first look is inline, and mostly all there is. True: notify is to be called. */
+static inline bool cos_parker_pushed(struct cos_parker *p)
 {
     /* The producer's half, as in notify: the push before the reads below. The partner is the heavy fence in prepare. */
     cos_fence_light();
     /* relaxed, both: ordered by the fences, no data is read through them. */
-    if (COS_UNLIKELY(cos_atomic_load(&p->parked, relaxed) != 0 &&
-                     cos_atomic_load(&p->searching, relaxed) == 0)) {
-        (void)cos_parker_notify(p);
-    }
+    return COS_UNLIKELY(cos_atomic_load(&p->parked, relaxed) != 0) &&
+           cos_atomic_load(&p->searching, relaxed) == 0;
 }
 
 /* Any thread, after storing the flag that sends workers home (they read it in their rescan). */

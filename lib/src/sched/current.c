@@ -1,7 +1,9 @@
 /* See current.h. Never inlined, never subject to link-time optimisation. */
 #include "sched/current.h"
 
-static _Thread_local struct cos_exec *current_exec;
+/* Also read by the assembly in current.h. */
+extern _Thread_local struct cos_exec *cos_exec_of_thread;
+_Thread_local struct cos_exec *cos_exec_of_thread;
 
 #if defined(__GNUC__) && !defined(__clang__)
 #define OPAQUE __attribute__((noipa))
@@ -12,11 +14,11 @@ static _Thread_local struct cos_exec *current_exec;
 OPAQUE struct cos_exec *cos_exec_current(void)
 {
     __asm__ volatile("" ::: "memory");
-    return current_exec;
+    return cos_exec_of_thread;
 }
 
 OPAQUE void cos_exec_set_current(struct cos_exec *e)
 {
-    current_exec = e;
+    cos_exec_of_thread = e;
     __asm__ volatile("" ::: "memory");
 }

@@ -22,6 +22,7 @@ int cos_exec_init(struct cos_exec *e, struct cosched_runtime *rt, enum cos_exec_
                   uint32_t id)
 {
     e->kind = kind;
+    e->keeps = kind == COS_EXEC_WORKER ? COSCHED_WORKER : kind == COS_EXEC_MAIN ? COSCHED_MAIN : 0;
     e->id = id;
     e->rt = rt;
     e->lines = &rt->lines[kind];
@@ -366,7 +367,8 @@ bool cos_exec_next_on(struct cos_exec *e, struct cos_fiber *f)
 /* Down at once and up twofold at most: one short slice among long ones says little. */
 void cos_exec_turn_took(struct cos_exec *e, int64_t ns, int64_t turn_ns)
 {
-    int64_t slices = (int64_t)e->allowance - (int64_t)e->budget;
+    int64_t slices = (int64_t)e->allowance - (int64_t)e->budget + (int64_t)e->renewed;
+    e->renewed = 0;
     if (slices > 0) {
         int64_t fit = ns > 0 ? turn_ns * slices / ns : COS_EXEC_BUDGET;
         int64_t most = 2 * (int64_t)e->allowance;
@@ -431,6 +433,7 @@ void cos_exec_turn(struct cos_exec *e)
         e = cos_exec_current();
         e->budget = e->budget > 0 ? e->budget : 1;
     } else {
+        e->renewed += e->allowance;
         e->budget = e->allowance;
     }
 }

@@ -46,9 +46,11 @@ struct cos_exec {
     uint32_t id;                /* const; index in the runtime's table */
     struct cosched_runtime *rt; /* const */
     struct cos_fiber *running;  /* owner thread; NULL in the loop */
+    uint8_t keeps; /* const: fibers of which affinity have their children in line here; 0: none */
     uint32_t next; /* a waiter just woken by an ending task: runs next. Owner; 0 outside of that moment */
     uint32_t budget;    /* slices, or inline awaits in one, left before the loop has its turn */
     uint32_t allowance; /* MAIN and workers: what the next turn's budget is */
+    uint64_t renewed;   /* budgets that this turn has spent before the one it has now: nobody waited */
     int64_t turn_end;   /* MAIN: when its poll wants it */
     struct cos_lines *lines; /* const; borrowed: of tasks with a priority, shared by all of its kind */
     uint32_t high_run;       /* slices of high priority in a row; owner */
@@ -98,7 +100,7 @@ void cos_submit_tested(struct cos_exec *e, const struct cos_fiber *f, struct cos
 /* Takes a held child back: true, it is the caller's to run. */
 bool cos_exec_take_held(struct cos_exec *e, const struct cos_task *t);
 
-/* After a turn that took ns: how many slices the next one may have, so that it takes turn_ns at most if they are like these. A
+/* After a turn that took ns, with all the budgets it has had: how many slices the next one may have, so that it takes turn_ns at most if they are like these. A
  * fiber that leaves hands over to the next without a look at the clock, so this is what bounds a turn of long slices. */
 void cos_exec_turn_took(struct cos_exec *e, int64_t ns, int64_t turn_ns);
 

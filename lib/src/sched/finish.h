@@ -25,7 +25,7 @@ void cos_kids_close(struct cos_fiber *f, struct cos_task *self); /* cancels and 
 void cos_kids_hint(struct cos_task *parent); /* a stranger consumed one of its kids: sweep now and then */
 
 /* Owner's list of children that are neither awaited nor detached. */
-static inline void cos_kids_add(struct cos_task *parent, struct cos_task *kid)
+static inline void cos_kids_link(struct cos_task *parent, struct cos_task *kid)
 {
     cos_atomic_store(&kid->parent, parent->index, relaxed); /* relaxed: the handle is not out yet */
     if (COS_LIKELY(parent->kids == 0)) {
@@ -39,6 +39,11 @@ static inline void cos_kids_add(struct cos_task *parent, struct cos_task *kid)
         oldest->kid_older = kid->index;
     }
     parent->kids = kid->index;
+}
+
+static inline void cos_kids_add(struct cos_task *parent, struct cos_task *kid)
+{
+    cos_kids_link(parent, kid);
     if (COS_UNLIKELY((cos_atomic_load(&parent->scope.flags, relaxed) & COS_SCOPE_ZOMBIES) != 0)) {
         cos_kids_sweep(parent);
     }

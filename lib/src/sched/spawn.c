@@ -62,9 +62,8 @@ static inline void fill(struct cos_task *t, struct cos_scope *parent, uint8_t af
 }
 
 /* Made: what is const from here on may be read by who looks in. release: pairs with the acquire in cos_look_at. */
-static inline void make_visible(struct cos_task *t)
+static inline void make_visible(struct cos_task *t, uint32_t generation)
 {
-    uint32_t generation = cos_join_generation(cos_atomic_load(&t->join, relaxed));
     cos_atomic_store(&t->refs, cos_task_stamp(generation), release);
 }
 
@@ -95,7 +94,7 @@ int cos_task_make(struct cos_task **out, struct cos_exec *e, struct cos_scope *p
         t->flags |= COS_TASK_ARG_COPY;
         memcpy(t->arg_copy, arg, a->arg_size);
     }
-    make_visible(t);
+    make_visible(t, cos_join_generation(cos_atomic_load(&t->join, relaxed)));
     *out = t;
     return 0;
 }
@@ -177,12 +176,16 @@ static int spawn_detached(struct cos_exec *e, struct cos_task *t)
     return rc;
 }
 
-/* A child with the default attributes, in line where its parent runs: most spawns are nothing else. False: not that simple. */
-static inline bool spawn_here(struct cos_exec *e, struct cos_fiber *f, cosched_task *out,
-                              cosched_fn fn, void *arg)
+/* A child with the default attributes, in line where its parent runs: most spawns are nothing else. Nothing is called, and
+ * whatever may be in the way is asked before the first change. False: not that simple. */
+static inline __attribute__((always_inline)) bool spawn_here(struct cos_exec *e,
+                                                             struct cos_fiber *f, cosched_task *out,
+                                                             cosched_fn fn, void *arg)
 {
-    bool worker = e->kind == COS_EXEC_WORKER;
-    if (COS_UNLIKELY(f->affinity != (worker ? COSCHED_WORKER : COSCHED_MAIN) || f->traits != 0)) {
+    struct cos_task *self = f->current;
+    if (COS_UNLIKELY(f->affinity != e->keeps || f->traits != 0 ||
+                     !cos_deque_has_room_owner(&e->deque) ||
+                     (cos_atomic_load(&self->scope.flags, relaxed) & COS_SCOPE_ZOMBIES) != 0)) {
         return false;
     }
     struct cos_task *t = cos_task_take(&e->tasks);
@@ -190,15 +193,12 @@ static inline bool spawn_here(struct cos_exec *e, struct cos_fiber *f, cosched_t
         return false;
     }
     fill(t, f->scope, f->affinity, fn, arg);
-    make_visible(t);
-    *out = cos_task_handle(t);
-    cos_kids_add(f->current, t); /* before it can end */
+    uint32_t generation = cos_join_generation(cos_atomic_load(&t->join, relaxed));
+    make_visible(t, generation);
+    *out = (cosched_task){t->index, generation};
+    cos_kids_link(self, t); /* before it can end */
     COS_COUNT(e, spawned);
-    if (COS_UNLIKELY(cos_deque_push_owner(&e->deque, t->index) < 0)) {
-        cos_submit(e, t);
-    } else if (worker) {
-        cos_parker_pushed(&e->rt->parker);
-    }
+    cos_deque_put_owner(&e->deque, t->index);
     return true;
 }
 
@@ -242,17 +242,28 @@ static int spawn_with(struct cos_exec *e, struct cos_fiber *f, cosched_task *out
     return 0;
 }
 
-int cosched_spawn(cosched_task *out, cosched_fn fn, void *arg, const cosched_attr *attr)
+static __attribute__((noinline)) int spawn_any(cosched_task *out, cosched_fn fn, void *arg,
+                                               const cosched_attr *attr)
 {
     struct cos_exec *e;
     struct cos_fiber *f = cos_fiber_current(&e);
-    if (COS_UNLIKELY(f == NULL)) {
-        return -EPERM;
+    return f != NULL ? spawn_with(e, f, out, fn, arg, attr) : -EPERM;
+}
+
+static __attribute__((noinline)) int notify(struct cos_exec *e)
+{
+    (void)cos_parker_notify(&e->rt->parker);
+    return 0;
+}
+
+int cosched_spawn(cosched_task *out, cosched_fn fn, void *arg, const cosched_attr *attr)
+{
+    struct cos_exec *e = cos_exec_here();
+    if (COS_UNLIKELY(attr != NULL || out == NULL || e == NULL || e->running == NULL) ||
+        COS_UNLIKELY(!spawn_here(e, e->running, out, fn, arg))) {
+        return spawn_any(out, fn, arg, attr);
     }
-    if (COS_LIKELY(attr == NULL && out != NULL) && COS_LIKELY(spawn_here(e, f, out, fn, arg))) {
-        return 0;
-    }
-    return spawn_with(e, f, out, fn, arg, attr);
+    return e->kind == COS_EXEC_WORKER && cos_parker_pushed(&e->rt->parker) ? notify(e) : 0;
 }
 
 int cosched_runtime_post(cosched_runtime *rt, cosched_affinity to, cosched_fn fn, const void *arg,

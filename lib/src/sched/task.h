@@ -130,11 +130,11 @@ uint32_t cos_tasks_capacity(void); /* the largest tasks_max */
 void cos_tasks_limit(uint32_t tasks_max);
 uint64_t cos_tasks_in_use(void);
 
-extern struct cos_task *cos_task_blocks; /* const after cos_tasks_reserve */
+extern COS_HIDDEN struct cos_task *cos_task_blocks; /* const after cos_tasks_reserve */
 /* Blocks that an executor keeps at hand; then half of them go to the depot. Const while a runtime lives. All executors together
  * keep a quarter of the limit at most: idle ones give nothing back, and what they keep is what a busy one cannot have. */
-extern uint32_t cos_tasks_cache_max;
-extern COS_ATOMIC(uint32_t)
+extern COS_HIDDEN uint32_t cos_tasks_cache_max;
+extern COS_HIDDEN COS_ATOMIC(uint32_t)
     cos_tasks_used; /* the highest index ever handed out: release after its block is made */
 
 /* Any index that was ever handed out. Const for the process. */
@@ -183,13 +183,14 @@ static inline uint64_t cos_join(uint32_t generation, uint32_t who)
     return (uint64_t)generation << 32 | who;
 }
 
-static inline void cos_task_recycle(struct cos_task_cache *cache, struct cos_task *t)
+/* `join` is what the join word says. */
+static inline void cos_task_recycle_as(struct cos_task_cache *cache, struct cos_task *t,
+                                       uint64_t join)
 {
     cos_fence_light();
-    uint64_t j = cos_atomic_load(&t->join, relaxed); /* relaxed: nobody else changes it any more */
     /* acquire: pairs with the release in cos_lock_release; what a canceler that has just left read is read. */
     if (COS_UNLIKELY(cos_atomic_load(&t->scope.lock.word, acquire) != COS_LOCK_FREE ||
-                     cos_join_who(j) != COS_JOIN_NONE || cos_join_generation(j) == UINT32_MAX ||
+                     cos_join_who(join) != COS_JOIN_NONE || cos_join_generation(join) == UINT32_MAX ||
                      cache == NULL || cache->count >= cos_tasks_cache_max)) {
         cos_task_recycle_slow(cache, t);
         return;
@@ -199,6 +200,12 @@ static inline void cos_task_recycle(struct cos_task_cache *cache, struct cos_tas
     cos_atomic_store(&t->link, cache->head, relaxed); /* relaxed: the cache is this thread's */
     cache->head = t->index;
     cache->count++;
+}
+
+static inline void cos_task_recycle(struct cos_task_cache *cache, struct cos_task *t)
+{
+    /* relaxed: nobody else changes it any more */
+    cos_task_recycle_as(cache, t, cos_atomic_load(&t->join, relaxed));
 }
 
 /* What says that the block is a task of this generation, fully made; a count of references is far below it. Any later life

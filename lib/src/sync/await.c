@@ -37,46 +37,62 @@ static bool may_run_inline(const struct cos_fiber *f, const struct cos_task *t, 
            !f->pinned && !f->own_fpenv;
 }
 
-/* alone: no stranger had asked for the handle when it began, and none can change the join word since (cos_join_stranger). */
-static inline int end_inline(struct cos_task *self, struct cos_task *t, uint32_t generation,
-                             int64_t value, bool alone)
+/* It is not linked, is plain, and no stranger asks for it: then none can change its join word any more, because whoever comes
+ * now sees INLINE (cos_join_stranger), and its end is a store. */
+static inline __attribute__((always_inline)) int end_inline(struct cos_task *self,
+                                                            struct cos_task *t, uint32_t generation,
+                                                            int64_t value)
 {
-    struct cos_exec *e = cos_exec_current(); /* the body may have ended on another thread */
+    struct cos_exec *e = cos_exec_here(); /* the body may have ended on another thread */
     COS_COUNT_END(e);
-    if (COS_UNLIKELY((cos_atomic_load(&t->scope.flags, relaxed) & COS_SCOPE_LINKED) != 0)) {
+    /* relaxed: since the light fence a stranger sees us, or we see STRANGERS. */
+    uint32_t flags = cos_atomic_load(&t->scope.flags, relaxed);
+    if (COS_UNLIKELY((flags & COS_SCOPE_LINKED) != 0)) {
         cos_scope_release(e, cos_scope_unlink(&t->scope));
     } else { /* not linked, and nobody may detach it: no exchange is needed */
         cos_scope_release(e, cos_atomic_load(&t->scope.parent, relaxed));
     }
-    if (COS_UNLIKELY(!alone)) {
+    if (COS_UNLIKELY((flags & COS_SCOPE_STRANGERS) != 0)) {
         return cos_task_end_wanted(e, self, t, generation, value);
     }
-    /* release: for a stranger's look at the generation. Not a locked operation: the claim of a last entry is the only one
-     * from a spawn to the end of its await. */
-    cos_atomic_store(&t->join, cos_join(generation + 1, COS_JOIN_NONE), release);
+    uint64_t join = cos_join(generation + 1, COS_JOIN_NONE);
+    /* release: for a stranger's look at the generation. Not a locked operation, and there is none since the spawn. */
+    cos_atomic_store(&t->join, join, release);
     cos_kids_remove(self, t);
-    cos_task_recycle(&e->tasks, t);
+    cos_task_recycle_as(&e->tasks, t, join);
     return 0;
 }
 
-/* Runs an unstarted task, whose queue entry the running fiber has just claimed back, as a call on its stack. The handle is
- * consumed with it. 0, or as cos_task_end_wanted. */
-static inline int run_inline(struct cos_fiber *f, struct cos_task *t, uint32_t generation,
-                             int64_t *result)
+/* What an awaiter gets. */
+static inline int answer(int rc, cosched_task *task, int64_t *result, int64_t value)
 {
+    if (COS_LIKELY(rc == 0)) {
+        if (result != NULL) {
+            *result = value;
+        }
+        *task = (cosched_task){0, 0};
+    }
+    return rc;
+}
+
+/* Runs an unstarted task, whose queue entry the running fiber has just claimed back, as a call on its stack. The handle is
+ * consumed with it. 0, or as cos_task_end_wanted. plain: it has no flags, and f no traits. */
+static inline __attribute__((always_inline)) int run_inline(struct cos_fiber *f, struct cos_task *t,
+                                                            cosched_task *task, int64_t *result,
+                                                            bool plain)
+{
+    uint32_t generation = task->generation;
     struct cos_task *self = f->current;
     struct cos_scope *scope = f->scope, *anchor = f->anchor;
     uint32_t unlinked = f->unlinked;
-    uint16_t traits = f->traits;
-    cosched_affinity home = (cosched_affinity)f->affinity;
+    uint16_t traits = plain ? 0 : f->traits;
     cos_atomic_store(&t->fiber, f, relaxed);
     /* release: t->fiber comes with it. The light fence has its partner, the heavy one, in cos_join_stranger. */
     cos_atomic_store(&t->joining, COS_JOINING_INLINE, release);
     cos_fence_light();
-    bool alone = (cos_atomic_load(&t->scope.flags, relaxed) & COS_SCOPE_STRANGERS) == 0;
-    if (COS_UNLIKELY(!alone)) {
-        cos_atomic_store(&f->look_up, 1,
-                         relaxed); /* it may have been a canceler that did not see us */
+    if (COS_UNLIKELY((cos_atomic_load(&t->scope.flags, relaxed) & COS_SCOPE_STRANGERS) != 0)) {
+        /* relaxed: our own. It may have been a canceler that did not see us. */
+        cos_atomic_store(&f->look_up, 1, relaxed);
     }
     f->current = t;
     f->scope = &t->scope;
@@ -87,27 +103,41 @@ static inline int run_inline(struct cos_fiber *f, struct cos_task *t, uint32_t g
     }
     void *arg = cos_atomic_load(&t->arg, relaxed);
     char copy[COSCHED_ARG_MAX];
-    if (COS_UNLIKELY((t->flags & COS_TASK_ARG_COPY) != 0)) {
+    if (!plain && (t->flags & COS_TASK_ARG_COPY) != 0) {
         arg = memcpy(copy, t->arg_copy, sizeof copy);
     }
     int error = 0;
-    int64_t value = COS_UNLIKELY(cos_task_skips(f, t))
-                        ? -ECANCELED
-                        : cos_fiber_run(f, t, t->fn, arg, false, &error);
+    int64_t value = !plain && cos_task_skips(f, t) ? -ECANCELED
+                                                   : cos_fiber_run(f, t, t->fn, arg, false, &error);
     if (COS_UNLIKELY(error < 0)) {
-        value = error; /* a panic; or no stack for it, as for a task that never got one */
+        value = error;      /* a panic; or no stack for it, as for a task that never got one */
+        f->traits = traits; /* a panic may have left a cosched_call_all */
     }
     value = cos_task_close(f, t, value);
     f->current = self;
     f->scope = scope;
     f->anchor = anchor;
     f->unlinked = unlinked;
-    f->traits = traits; /* a panic may have left a cosched_call_all */
-    if (COS_UNLIKELY(f->affinity != home)) {
-        cos_hop(home); /* the child ended elsewhere; its parent stays where it was (I5) */
+    if (COS_UNLIKELY(f->affinity != t->affinity)) {
+        cos_hop(
+            (cosched_affinity)t->affinity); /* it ended elsewhere; its parent stays where it was (I5) */
     }
-    *result = value;
-    return end_inline(self, t, generation, value, alone);
+    return answer(end_inline(self, t, generation, value), task, result, value);
+}
+
+/* Marked because a body may suspend in there, like everything that calls one: the stack protector would only cost. */
+static __attribute__((noinline, no_stack_protector)) int run_plain(struct cos_fiber *f,
+                                                                   struct cos_task *t,
+                                                                   cosched_task *task,
+                                                                   int64_t *result)
+{
+    return run_inline(f, t, task, result, true);
+}
+
+static __attribute__((noinline)) int run_with_flags(struct cos_fiber *f, struct cos_task *t,
+                                                    cosched_task *task, int64_t *result)
+{
+    return run_inline(f, t, task, result, false);
 }
 
 static int await_parked(struct cos_fiber *f, struct cos_task *t, uint32_t generation,
@@ -126,15 +156,17 @@ static int await_parked(struct cos_fiber *f, struct cos_task *t, uint32_t genera
                             generation); /* -ESTALE: another task used a copy of the handle */
 }
 
+static int await_any(cosched_task *task, int64_t *result, int64_t deadline);
+
 /* The budget is spent: others of this executor come first. */
 static COS_COLD int await_in_turn(struct cos_exec *e, cosched_task *task, int64_t *result)
 {
     e->budget = 0;
     cos_exec_turn(e);
-    return cosched_await(task, result, COSCHED_NEVER); /* once: there is a budget now */
+    return await_any(task, result, COSCHED_NEVER); /* once: there is a budget now */
 }
 
-int cosched_await(cosched_task *task, int64_t *result, int64_t deadline)
+static __attribute__((noinline)) int await_any(cosched_task *task, int64_t *result, int64_t deadline)
 {
     struct cos_exec *e;
     struct cos_fiber *f = cos_fiber_current(&e);
@@ -145,23 +177,60 @@ int cosched_await(cosched_task *task, int64_t *result, int64_t deadline)
     if (COS_UNLIKELY(cos_fiber_canceled(f))) {
         return -ECANCELED;
     }
-    int64_t value = 0;
-    int rc;
     bool here = deadline == COSCHED_NEVER && may_run_inline(f, t, task->generation);
     if (here && COS_UNLIKELY(e->budget-- == 0)) {
         return await_in_turn(e, task, result);
     }
     if (here && claim(e, t)) {
-        rc = run_inline(f, t, task->generation, &value);
-    } else {
-        rc = await_parked(f, t, task->generation, &value, deadline);
+        return run_with_flags(f, t, task, result);
     }
-    if (rc < 0) {
-        return rc;
+    int64_t value = 0;
+    int rc = await_parked(f, t, task->generation, &value, deadline);
+    return answer(rc, task, result, value);
+}
+
+/* A child with the default attributes that stands where its spawn has put it, and nothing in the way: most awaits of a fork-join
+ * tree. The rules are those of may_run_inline, for a task without flags. */
+static inline __attribute__((always_inline)) bool waits_here(const struct cos_exec *e,
+                                                             const struct cos_fiber *f,
+                                                             const struct cos_task *t,
+                                                             uint32_t generation)
+{
+    return cos_atomic_load(&t->parent, relaxed) == f->current->index &&
+           cos_atomic_load(&t->join, relaxed) == cos_join(generation, COS_JOIN_NONE) &&
+           cos_atomic_load(&t->scope.parent, relaxed) == f->scope && t->affinity == f->affinity &&
+           (t->flags | f->traits | t->stack_kib | f->pinned | f->own_fpenv) == 0 &&
+           cos_task_fiber(t) == NULL && e->budget > 0;
+}
+
+/* The newest entry was claimed, and thieves are about. */
+static __attribute__((noinline)) int await_contested(struct cos_exec *e, int64_t b,
+                                                     cosched_task *task, int64_t *result)
+{
+    int64_t top = cos_atomic_load(&e->deque.top, relaxed); /* relaxed: the CAS decides */
+    if (cos_deque_take_last_owner(&e->deque, b, top) == 0) {
+        return await_any(task, result, COSCHED_NEVER);
     }
-    if (result != NULL) {
-        *result = value;
+    return run_with_flags(e->running, cos_task_at(task->index), task, result);
+}
+
+int cosched_await(cosched_task *task, int64_t *result, int64_t deadline)
+{
+    struct cos_exec *e = cos_exec_here();
+    struct cos_fiber *f;
+    if (COS_UNLIKELY(deadline != COSCHED_NEVER || e == NULL || (f = e->running) == NULL ||
+                     !cos_deque_newest_is_owner(&e->deque, task->index))) {
+        return await_any(task, result, deadline);
     }
-    *task = (cosched_task){0, 0};
-    return 0;
+    struct cos_task *t =
+        cos_task_at(task->index); /* in our own deque: one that lives, or did just now */
+    if (COS_UNLIKELY(!cos_fiber_calm(f) || !waits_here(e, f, t, task->generation))) {
+        return await_any(task, result, COSCHED_NEVER);
+    }
+    e->budget--;
+    int64_t b = cos_atomic_load(&e->deque.bottom, relaxed) - 1; /* relaxed: own store */
+    if (COS_UNLIKELY(!cos_deque_claim_alone_owner(&e->deque, b))) {
+        return await_contested(e, b, task, result);
+    }
+    return run_plain(f, t, task, result);
 }
