@@ -94,7 +94,7 @@ if command -v scdoc >/dev/null 2>&1; then
     man=$root/share/man
     for page in man3/cosched.3 man3/cosched-blocking.3 man3/cosched-channel.3 man3/cosched-group.3 man3/cosched-io.3 \
         man3/cosched-runtime.3 man3/cosched-scope.3 man3/cosched-stats.3 man3/cosched-sync.3 man3/cosched-task.3 \
-        man3/cosched-token.3; do
+        man3/cosched-token.3 man7/cosched-gdb.7; do
         have "$man/$page"
     done
     if [ -e "$build/daemon/coschedd" ]; then

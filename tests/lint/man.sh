@@ -74,6 +74,20 @@ grep -ohE 'cosched[-_a-z0-9]*\*\(3\)' lib/*.3.scd | sed 's/\*(3)//' | sort -u | 
 done | complain "no such page"
 
 # --- each page ---
+# renders PAGE NAME: without a warning.
+renders()
+{
+    if command -v scdoc >/dev/null 2>&1; then
+        scdoc <"$1" 2>&1 >"$work/$2" | complain "$1: scdoc"
+        if command -v man >/dev/null 2>&1; then
+            man -l --warnings -Tutf8 "$work/$2" 2>&1 >/dev/null | complain "$1: man"
+        fi
+    fi
+}
+
+for page in lib/*.7.scd; do
+    [ ! -e "$page" ] || renders "$page" "$(basename "$page" .scd)"
+done
 for page in lib/*.3.scd; do
     name=$(basename "$page" .scd)
     for heading in NAME SYNOPSIS DESCRIPTION 'RETURN VALUE' ERRORS 'SEE ALSO'; do
@@ -82,12 +96,7 @@ for page in lib/*.3.scd; do
         esac
         grep -qx "# $heading" "$page" || echo "$heading"
     done | complain "$page lacks"
-    if command -v scdoc >/dev/null 2>&1; then
-        scdoc <"$page" 2>&1 >"$work/$name" | complain "$page: scdoc"
-        if command -v man >/dev/null 2>&1; then
-            man -l --warnings -Tutf8 "$work/$name" 2>&1 >/dev/null | complain "$page: man"
-        fi
-    fi
+    renders "$page" "$name"
     part "$page" EXAMPLE | awk -v base="$work/$name" '
         /^```/ { code = !code; n += code; next }
         code { print >(base "." n ".c") }'
