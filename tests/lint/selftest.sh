@@ -36,6 +36,7 @@ fresh()
     put daemon/wire/json.h '#ifndef J_H' '#define J_H' 'extern int json_x;' '#endif'
     put daemon/sql.c '#include <sqlite3.h>' '#include "wire/json.h"'
     put ctl/main.c '#include "wire/json.h"'
+    put ctl/top_screen.c '#include <curses.h>'
 }
 
 # expect STATUS PATTERN COMMAND…: the command ends so and says so; an empty pattern means silence.
@@ -87,6 +88,7 @@ test_floors()
     fresh; put daemon/conn.h ''; put daemon/wire/frame.c '#include "conn.h"'; expect 1 "wire is shared" lint
     fresh; put daemon/conn.h ''; put ctl/main.c '#include "conn.h"'; expect 1 "the client sees" lint
     fresh; put ctl/main.c '#include <uv.h>'; expect 1 "the client links wire only" lint
+    fresh; put ctl/main.c '#include <curses.h>'; expect 1 "ncurses belongs to" lint
     fresh
     put lib/src/base/p.h '#include "base/q.h"'
     put lib/src/base/q.h '#include "base/p.h"'
