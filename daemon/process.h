@@ -58,7 +58,7 @@ struct process_command { /* everything borrowed for the call */
     const char *stdin_data;
     size_t stdin_size; /* 0: /dev/null */
     unsigned umask;
-    int nice; /* never raises above what the daemon has */
+    int nice; /* added to the daemon's own */
     struct process_limits limits;
 };
 

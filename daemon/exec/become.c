@@ -57,12 +57,14 @@ BECOME_CHILD static int set_descriptors(unsigned first)
     return error;
 }
 
-BECOME_CHILD static int set_nice(uint64_t wanted)
+/* Added to what we have, so that whoever started us with a nice value is outranked no less. */
+BECOME_CHILD static int set_nice(uint64_t steps)
 {
-    if (wanted == BECOME_UNSET)
+    if (steps == BECOME_UNSET || steps == 0)
         return 0;
     long now = 20 - syscall(SYS_getpriority, PRIO_PROCESS, 0); /* the kernel's own scale */
-    return (long)wanted > now ? call(syscall(SYS_setpriority, PRIO_PROCESS, 0, (int)wanted)) : 0;
+    long wanted = now + (long)(steps < 40 ? steps : 40);
+    return call(syscall(SYS_setpriority, PRIO_PROCESS, 0, (int)(wanted < 19 ? wanted : 19)));
 }
 
 BECOME_CHILD static int set_limit(int resource, uint64_t soft, uint64_t hard)

@@ -24,7 +24,7 @@ struct become {        /* everything borrowed */
     char *candidate;       /* room for PATH_MAX bytes, for this child alone */
     unsigned first_closed; /* this descriptor and all above it are closed */
     uint64_t umask;        /* BECOME_UNSET: as inherited; so for all that follow */
-    uint64_t nice;         /* only ever downwards */
+    uint64_t nice;         /* added to ours */
     uint64_t files_soft, nofile, memory, cpu_time, file_size, processes;
 };
 
