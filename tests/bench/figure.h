@@ -23,6 +23,15 @@ static inline int64_t cpu_ns(void)
     return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
 }
 
+static inline void spin_wait(void)
+{
+#if defined(__x86_64__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    __asm__ volatile("yield");
+#endif
+}
+
 static inline void figure(const char *name, double value, const char *unit)
 {
     printf("%s %.6g %s\n", name, value, unit);

@@ -26,7 +26,7 @@ static void wait_a_little(int *tries)
     if (++*tries % PATIENCE == 0) {
         sched_yield();
     } else {
-        __builtin_ia32_pause();
+        spin_wait();
     }
 }
 

@@ -25,7 +25,7 @@ static void pass_asleep(unsigned mine)
 static void pass_awake(unsigned mine)
 {
     while (atomic_load_explicit(&ball, memory_order_acquire) != mine) {
-        __builtin_ia32_pause();
+        spin_wait();
     }
     atomic_store_explicit(&ball, 1 - mine, memory_order_release);
 }
