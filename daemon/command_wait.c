@@ -10,7 +10,7 @@
 
 #include "command.h"
 
-#define IDS_MAX 10000
+#define IDS_MAX  10000
 #define READ_MAX 128 /* jobs read from the store in one go */
 
 struct waiting {

@@ -1,7 +1,7 @@
 /* The store: every job on disk before anybody hears of it.
  *
  * One task (BLOCKING and PINNED) owns a thread and the database; requests lie on the stacks of the
- * tasks that ask and come down a channel; whatever waits is committed together, then all are
+ * tasks that ask and stand in one line; whatever waits is committed together, then all are
  * answered. The task is the lock.
  *
  * Every function below that takes a store suspends the calling task until its answer is durable (or

@@ -113,7 +113,7 @@ struct store_counters {
 struct store_sql {
     struct sql *db; /* owned */
     struct sql_stmt *stmts[STMT_COUNT];
-    struct sql_stmt *gets[4]; /* store_sql_get's, by what is wanted; NULL: not yet */
+    struct sql_stmt *gets[4];         /* store_sql_get's, by what is wanted; NULL: not yet */
     struct store_counters now, saved; /* saved: as of the last commit */
     struct buf text;                  /* scratch for specifications */
     int64_t life;

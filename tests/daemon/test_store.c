@@ -418,6 +418,15 @@ static int64_t many_from_everywhere(void *arg)
     ck_assert_int_eq(cosched_group_join(&group, COSCHED_NEVER), 0);
     ck_assert_int_eq(state_of(ASKERS * 20), JOB_QUEUED);
     ck_assert_int_eq(state_of(ASKERS * 20 + 1), JOB_GONE);
+    const int64_t ids[] = {2, ASKERS * 20 + 1, 1};
+    struct store_job *jobs[3];
+    ck_assert_int_eq(store_get_many(store, ids, 3, STORE_WITH_SPEC, jobs), STORE_OK);
+    ck_assert_int_eq(jobs[0]->id, 2);
+    ck_assert_ptr_null(jobs[1]);
+    ck_assert_int_eq(jobs[2]->id, 1);
+    ck_assert_ptr_nonnull(jobs[2]->spec);
+    store_job_free(jobs[0]);
+    store_job_free(jobs[2]);
     struct store_stats stats;
     store_stats(store, &stats);
     ck_assert_uint_eq(stats.requests, ASKERS * 20);
