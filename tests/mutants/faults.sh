@@ -12,7 +12,7 @@ ARCH=lib/src/arch
 mutant ci "switch: published before it is saved" plain stress/stress_hop:ping_pong_storm@4 $SCHED/switch.c \
     's/(    struct cos_fiber \*left = cos_context_switch\(&f->ctx, to, )f\)/    f->commit(e, f);\n$1NULL)/'
 mutant ci "switch: the stack is given back by who stands on it" asan lib/test_spawn:result_error_and_large_result_come_back@0 $SCHED/switch.c \
-    's/(    f->commit = commit_end;\n)(    struct cos_context \*to = choose\(e\);\n    cos_context_switch_final\(&f->ctx, to, )f\)/    commit_end(e, f);\n$2NULL)/'
+    's/(    f->commit = commit_end;\n)(    struct cos_context \*to = choose\(e, COS_TRACE_ENDED\);\n    cos_context_switch_final\(&f->ctx, to, )f\)/    commit_end(e, f);\n$2NULL)/'
 mutant ci "switch: errno kept across a hop" plain lint $SCHED/switch.c \
     's/#include "sched\/current.h"/#include <errno.h>\n$&/; s/(    struct cos_fiber \*left = cos_context_switch\(&f->ctx, to, f\);\n)/    int saved = errno;\n$1    errno = saved;\n/'
 mutant ci "switch: a thread-local in a function that switches" plain lint $SCHED/switch.c \
