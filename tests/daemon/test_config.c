@@ -65,7 +65,8 @@ static void refused(const char *text, int line, const char *what)
 START_TEST(good_file_sets_values)
 {
     const char *text = "# comment\n[daemon]\nallow_root = yes\nworkers=3\nlog_level = debug\n"
-                       "drain_timeout = 1m30s\nmain_help = off\nslice_main = 5ms\nslice_worker = 0s\n\n[queue default]\nparallel = 7\n"
+                       "drain_timeout = 1m30s\nmain_help = off\nslice_main = 5ms\nslice_worker = "
+                       "0s\n\n[queue default]\nparallel = 7\n"
                        "[queue batch]\npaused = on ; inline\n[exec]\noutput_max = 64K\n"
                        "[limits]\nconnections = 9\n";
     ck_assert_int_eq(read_text(text, strlen(text)), 0);

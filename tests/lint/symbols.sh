@@ -29,9 +29,9 @@ shared)
     }
     ;;
 static)
-    # Weak and unique symbols of the compilers' own instrumentation are not ours to name.
+    # Weak and unique symbols of the compilers' own instrumentation, and of USDT probes, are not ours to name.
     nm --extern-only --defined-only "$file" 2>/dev/null | awk 'NF == 3 { print $3 }' | sort -u |
-        grep -vE '^(cosched_|cos_|__(asan|tsan|ubsan|odr_asan|x86)|_?_?asan\.|DW\.ref\.)' |
+        grep -vE '^(cosched_|cos_|__(asan|tsan|ubsan|odr_asan|x86)|_?_?asan\.|DW\.ref\.|_\.stapsdt\.base$)' |
         complain "names without prefix cosched_ or cos_"
     ;;
 client)

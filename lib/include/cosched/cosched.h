@@ -732,7 +732,8 @@ typedef struct {
     cosched_worker_stats worker[COSCHED_WORKERS_MAX];
     uint64_t failed;      /* failures as the hook task_failed knows them, panics included */
     uint64_t main_helped; /* WORKER tasks that MAIN started for the workers */
-    uint64_t slices_long, slices_reported; /* with COSCHED_WATCH_SLICES: found over their time; told of */
+    uint64_t slices_long,
+        slices_reported; /* with COSCHED_WATCH_SLICES: found over their time; told of */
 } cosched_stats;
 
 /* Fills *out up to the struct_size it came with. Any thread, while the runtime lives. 0, -EINVAL. */

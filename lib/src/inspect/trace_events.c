@@ -40,7 +40,9 @@ static void wait_begins(struct cosched_trace *t, struct cos_span *s, uint64_t at
                                         "\"sleeps\"",
                                         "\"waits for I/O\"",
                                         "\"waits for blocking call\"",
-                                        "\"travels\"", "\"waits\"", "\"waits for process\""};
+                                        "\"travels\"",
+                                        "\"waits\"",
+                                        "\"waits for process\""};
     if (why != COSCHED_FOR_NOTHING && why < sizeof names / sizeof names[0]) {
         s->waits = (uint8_t)why;
         cos_trace_text_span(t, 'b', at, s, names[why], 0);
