@@ -133,9 +133,9 @@ int cosched_trace_read(cosched_trace *t, cosched_trace_fn event, void *data)
         return -EPERM;
     }
     t->now = cos_ticks_now();
-    size_t room = available(t), used = 0;
-    struct cos_trace_copy *all = room > 0 ? cos_alloc(room * sizeof *all) : NULL;
-    if (room > 0 && all == NULL) {
+    size_t room = available(t) + 1, used = 0;
+    struct cos_trace_copy *all = cos_alloc(room * sizeof *all);
+    if (all == NULL) {
         return -ENOMEM;
     }
     t->event = event;

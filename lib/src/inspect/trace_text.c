@@ -39,7 +39,7 @@ const char *cos_trace_name(struct cosched_trace *t, uint64_t address, bool named
     struct cos_text text;
     cos_text_init(&text, slot->text, sizeof slot->text);
     slot->address = p;
-    if (named) {
+    if (named && p != NULL) {
         add_quoted(&text, p);
     } else {
         char symbol[sizeof slot->text - 2];
