@@ -14,6 +14,40 @@ static void ignore(void *data, const char *json, size_t n)
     EXPECT(json[0] == '{' && json[n - 1] == '}' && json[n] == '\0');
 }
 
+/* --- tasks --- */
+
+static int count_task(void *data, const cosched_task_info *info)
+{
+    (void)info;
+    ++*(int64_t *)data;
+    return 0;
+}
+
+static void look_at_tasks(cosched_runtime *rt)
+{
+    char name[32];
+    int64_t told = 0, live = cosched_self().index != 0 ? 1 : 0;
+    EXPECT(cosched_tasks_each(rt, NULL, count_task, &told) >= live);
+    EXPECT(told >= live);
+    EXPECT_EQ(cosched_tasks_stuck(rt, count_task, &told), 0);
+    EXPECT_EQ(cosched_tasks_chain(rt, cosched_self(), count_task, &told), live ? 1 : -ESTALE);
+    int fd = open("/dev/null", O_WRONLY | O_CLOEXEC);
+    EXPECT_EQ(cosched_dump(rt, fd), 0);
+    close(fd);
+    cosched_symbol(name, sizeof name, NULL);
+    EXPECT(strcmp(name, "0x0") == 0);
+    EXPECT(strcmp(cosched_reason_name(COSCHED_FOR_MUTEX), "mutex") == 0);
+}
+
+static bool tasks_in_child(cosched_runtime *rt)
+{
+    int64_t told = 0;
+    return cosched_tasks_each(rt, NULL, count_task, &told) == -EPERM &&
+           cosched_tasks_stuck(rt, count_task, &told) == -EPERM &&
+           cosched_tasks_chain(rt, (cosched_task){1, 1}, count_task, &told) == -EPERM &&
+           cosched_dump(rt, 1) == -EPERM && told == 0;
+}
+
 static void *look(void *arg)
 {
     cosched_runtime *rt = arg;
@@ -30,6 +64,7 @@ static void *look(void *arg)
     int null = open("/dev/null", O_WRONLY | O_CLOEXEC);
     EXPECT_EQ(cosched_trace_write(rt, COSCHED_NOW, null), 0);
     EXPECT_EQ(close(null), 0);
+    look_at_tasks(rt);
     return NULL;
 }
 
@@ -40,7 +75,7 @@ static int in_child(cosched_runtime *rt)
     cosched_trace_mark("in a child", 1, COSCHED_TRACE_INSTANT); /* nothing */
     return cosched_latency_get(rt, COSCHED_LATENCY_HOP, &latency) == -EPERM &&
                    cosched_trace_open(&trace, rt, COSCHED_NOW) == -EPERM &&
-                   cosched_trace_write(rt, COSCHED_NOW, 1) == -EPERM
+                   cosched_trace_write(rt, COSCHED_NOW, 1) == -EPERM && tasks_in_child(rt)
                ? 0
                : __LINE__;
 }
