@@ -7,6 +7,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "arch/fence.h"
+
 static inline uint64_t cos_arch_peek(const void *at)
 {
     uint64_t word;
@@ -18,6 +20,18 @@ static inline uint64_t cos_arch_peek(const void *at)
     __asm__ volatile("ld %0, 0(%1)" : "=r"(word) : "r"(at) : "memory");
 #endif
     return word;
+}
+
+/* Between the reading and the second look at the stamps. Whoever writes has a light fence at least between stamp and contents
+ * (arch/fence.h), so a heavy one here orders both sides. Where the machine keeps stores in order, and loads, as x86-64 does, there is
+ * nothing to add: and a heavy fence would interrupt every thread that runs (10 % of a load in a virtual machine). */
+static inline void cos_arch_peek_fence(void)
+{
+#if defined(__x86_64__)
+    __asm__ volatile("" ::: "memory");
+#else
+    cos_fence_heavy();
+#endif
 }
 
 /* Both aligned to 8; bytes a multiple of 8. */

@@ -1,11 +1,11 @@
-/* cosched_tasks_each and _chain: sights in batches, so that one heavy fence serves many. */
+/* cosched_tasks_each and _chain: sights in batches, so that one fence serves many. */
 #include "inspect/tasks.h"
 
 #include <errno.h>
 #include <string.h>
 #include <sys/mman.h>
 
-#include "arch/fence.h"
+#include "arch/peek.h"
 #include "inspect/fold.h"
 #include "inspect/stuck.h"
 #include "inspect/symbols.h"
@@ -13,7 +13,7 @@
 #include "sched/reason.h"
 #include "sched/runtime.h"
 
-#define BATCH     64
+#define BATCH     256
 #define CHAIN_MAX 64
 #define FLAGS     (COSCHED_TASKS_NO_FRAMES | COSCHED_TASKS_FOLD | COSCHED_TASKS_STUCK)
 
@@ -57,7 +57,7 @@ bool cos_tasks_look(struct cos_sight *s, struct cos_peek *p, uint32_t index, uin
             (generation != 0 && s->info.task.generation != generation)) {
             return false;
         }
-        cos_fence_heavy(); /* the partners are the light ones in cos_task_recycle: see sight.h */
+        cos_arch_peek_fence(); /* the partners are in cos_task_recycle: see sight.h */
         if (cos_sight_holds(s)) {
             return true;
         }
@@ -106,7 +106,7 @@ static int offer(struct look *l, struct cos_sight *s)
 static int end_batch(struct look *l, uint32_t n)
 {
     bool holds[BATCH];
-    cos_fence_heavy(); /* the partners are the light ones in cos_task_recycle: see sight.h */
+    cos_arch_peek_fence(); /* the partners are in cos_task_recycle: see sight.h */
     for (uint32_t i = 0; i < n; i++) {
         holds[i] = cos_sight_holds(&l->batch[i]);
     }
