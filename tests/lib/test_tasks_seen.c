@@ -337,7 +337,7 @@ SCENARIO(every_wait_is_seen_with_what_it_is_for)
 
 /* --- all of many ------------------------------------------------------------------------------------------------------------- */
 
-enum { MANY = RUN_SIZE(100000, 10000, 4000) };
+enum { MANY = RUN_SIZE(100000, 10000, 4000), ALIKE = 2000 };
 
 static _Atomic(int) parked;
 static unsigned char *told; /* by index */
@@ -358,21 +358,21 @@ static int count_one(void *data, const cosched_task_info *info)
     return 0;
 }
 
-static void spawn_many(cosched_task *t)
+static void spawn_many(cosched_task *t, int many)
 {
     atomic_store(&parked, 0);
-    for (int i = 0; i < MANY; i++) {
+    for (int i = 0; i < many; i++) {
         t[i] = start_named("one of many", parks, NULL, i % 2 == 0 ? COSCHED_WORKER : COSCHED_MAIN);
     }
-    UNTIL(atomic_load(&parked) == MANY);
+    UNTIL(atomic_load(&parked) == many);
 }
 
-static void join_many(cosched_task *t)
+static void join_many(cosched_task *t, int many)
 {
-    for (int i = 0; i < MANY; i++) {
+    for (int i = 0; i < many; i++) {
         cosched_cancel(t[i]);
     }
-    for (int i = 0; i < MANY; i++) {
+    for (int i = 0; i < many; i++) {
         EXPECT_EQ(run_join(t[i]), -ECANCELED);
     }
     free(t);
@@ -383,14 +383,14 @@ SCENARIO(of_many_tasks_each_is_told_once)
     cosched_task *t = calloc(MANY, sizeof *t);
     told = calloc(cos_tasks_capacity(), 1);
     EXPECT(t != NULL && told != NULL);
-    spawn_many(t);
+    spawn_many(t, MANY);
     twice = 0;
     EXPECT_EQ(cosched_tasks_each(cosched_runtime_self(), NULL, count_one, NULL), MANY + 1);
     EXPECT_EQ(twice, 0);
     for (int i = 0; i < MANY; i++) {
         EXPECT_EQ(told[t[i].index], 1);
     }
-    join_many(t);
+    join_many(t, MANY);
     free(told);
 }
 
@@ -407,11 +407,11 @@ static bool is_of_many(void *data, const cosched_task_info *info)
 
 SCENARIO(those_that_are_alike_are_told_as_one)
 {
-    cosched_task *t = calloc(MANY, sizeof *t);
+    cosched_task *t = calloc(ALIKE, sizeof *t);
     EXPECT(t != NULL);
-    spawn_many(t);
+    spawn_many(t, ALIKE);
     cosched_task other = start_named("other", named_otherwise, NULL, COSCHED_WORKER);
-    UNTIL(atomic_load(&parked) == MANY + 1);
+    UNTIL(atomic_load(&parked) == ALIKE + 1);
     cosched_tasks_options options = {
         .struct_size = sizeof options, .flags = COSCHED_TASKS_FOLD, .want = is_of_many};
     int64_t kinds;
@@ -426,11 +426,11 @@ SCENARIO(those_that_are_alike_are_told_as_one)
         sum += info->count;
         EXPECT(info->since_ns <= info->since_last_ns);
         EXPECT(info->call_count == 1 && info->calls[0].fn == info->fn);
-        EXPECT(strcmp(info->name, "other") == 0 ? info->count == 1 : info->count == MANY / 2);
+        EXPECT(strcmp(info->name, "other") == 0 ? info->count == 1 : info->count == ALIKE / 2);
     }
-    EXPECT_EQ(sum, MANY + 1);
+    EXPECT_EQ(sum, ALIKE + 1);
     end_task(other);
-    join_many(t);
+    join_many(t, ALIKE);
 }
 
 /* --- on the way --------------------------------------------------------------------------------------------------------------- */

@@ -124,7 +124,7 @@ static void *looks(void *rt)
 
 static int64_t storm(void *arg)
 {
-    int rounds = RUN_SIZE(400, 60, 40);
+    int rounds = RUN_SIZE(120, 40, 30);
     intptr_t seed = (intptr_t)arg;
     for (int i = 0; i < rounds; i++) {
         cosched_task t[8];
@@ -194,7 +194,7 @@ static int64_t moves(void *arg)
 static int64_t drives(void *arg)
 {
     (void)arg;
-    for (int i = 0; i < RUN_SIZE(20000, 2000, 1000); i++) {
+    for (int i = 0; i < RUN_SIZE(5000, 1000, 500); i++) {
         cosched_event_set(&turns[0]);
         EXPECT_EQ(cosched_event_wait(&turns[1], COSCHED_NEVER), 0);
         cosched_event_init(&turns[1]);
