@@ -129,11 +129,12 @@ HOPS = N(20_000)
 TAIL = (N(2_000, 100), 1, 2)
 
 HOP = [
-    Row("hop/parked", "MAIN to a worker and back, one after another", "ns", ours("hop", HOPS, 1, realtime=False), (
-        Side("futex ping-pong", ("peer_threads", "futex", HOPS), "hop", 1.15, realtime=False),
-        tokio("hop", HOPS, name="tokio, two runtimes", realtime=False),
-        go("hop", HOPS, 2, name="Go, locked threads", realtime=False)), source="PEERS: round trip"),
-    Row("hop/spinning", "the same, each side on a CPU of its own", "ns", ours("hop", N(200_000), 1), (
+    Row("hop/parked", "MAIN to a worker and back, asleep each time", "ns",
+        Side("cosched, never spinning", ("bench_ours_no_spin", "hop", HOPS, 1), "hop"), (
+            Side("futex ping-pong", ("peer_threads", "futex", HOPS), "hop", 1.15),
+            tokio("hop", HOPS, name="tokio, two runtimes"), go("hop", HOPS, 2, name="Go, locked threads")),
+        source="PEERS: round trip"),
+    Row("hop/spinning", "the same as it is, spinning where that pays", "ns", ours("hop", N(200_000), 1), (
         Side("raw atomics", ("peer_threads", "atomics", N(1_000_000)), "hop", 3),), source="PEERS: round trip"),
     Row("hop/many", "a hop, 100 under way", "ns", ours("hops", N(1_000_000), 1, 100), mark=100, source="PEERS: round trip"),
     Row("hop/busy", "99th percentile of a hop, every CPU busy", "ns", ours("hop_tail", *TAIL, figure="p99", realtime=False), (
@@ -249,25 +250,21 @@ def over_tasks(name, label, unit, *sides):
     return Curve(f"curve/{name}-tasks", label, unit, "tasks", TASKS, SOME_TASKS, sides)
 
 
-def shared(side):
-    """More threads than CPUs: without real-time priority."""
-    return Side(side.name, side.command, side.figure, None, side.needs, False)
-
-
 T = X()
+
 CURVES = [
-    over_threads("fib", "fib, a call", "ns", *map(shared, (
-        ours("fib", N(25, 12), T), rayon("fib", N(25, 12), T), cpp("TBB", "peer_tbb", "fib", N(25, 12), T),
-        tokio("fib", N(20, 12), T), go("fib", N(20, 12), T)))),
-    over_threads("skynet", "skynet, 10^5 leaves", "ms", *map(shared, (
-        ours("skynet", 100_000, T), rayon("skynet", 100_000, T), cpp("TBB", "peer_tbb", "skynet", 100_000, T),
-        tokio("skynet", 100_000, T), go("skynet", 100_000, T)))),
-    over_threads("bunch", "10^5 spawned, then waited for, a task", "ns", *map(shared, (
-        ours("bunch", 100_000, T), tokio("bunch", 100_000, T), go("bunch", 100_000, T)))),
+    over_threads("fib", "fib, a call", "ns",
+                 ours("fib", N(25, 12), T), rayon("fib", N(25, 12), T), cpp("TBB", "peer_tbb", "fib", N(25, 12), T),
+                 tokio("fib", N(20, 12), T), go("fib", N(20, 12), T)),
+    over_threads("skynet", "skynet, 10^5 leaves", "ms",
+                 ours("skynet", 100_000, T), rayon("skynet", 100_000, T), cpp("TBB", "peer_tbb", "skynet", 100_000, T),
+                 tokio("skynet", 100_000, T), go("skynet", 100_000, T)),
+    over_threads("bunch", "10^5 spawned, then waited for, a task", "ns",
+                 ours("bunch", 100_000, T), tokio("bunch", 100_000, T), go("bunch", 100_000, T)),
     over_threads("queue", "queue, as many producers as consumers", "M/s", *(
-        cpp(title, program, "pass", N(640_000), T, T, figure="rate", realtime=False)
+        cpp(title, program, "pass", N(640_000), T, T, figure="rate")
         for title, program in (("cosched injector", "bench_queue"), ("moodycamel, tokens", "peer_moodycamel"),
-                               ("ck_ring", "peer_ck"), ("urcu wfcqueue", "peer_urcu"), ("TBB", "peer_tbb_queue")))),
+                               ("urcu wfcqueue", "peer_urcu"), ("TBB", "peer_tbb_queue")))),
     over_tasks("hop", "a hop, so many under way", "ns", ours("hops", N(1_000_000), 1, T)),
     over_tasks("bunch", "so many spawned, then waited for, a task", "ns", ours("bunch", T, 1), tokio("bunch", T), go("bunch", T, 1)),
     over_tasks("skynet", "skynet, so many leaves", "ms", ours("skynet", T, 2), rayon("skynet", T, 2),
