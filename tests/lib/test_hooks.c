@@ -132,6 +132,32 @@ START_TEST(a_host_out_of_memory_is_an_error_and_nothing_else)
 
 END_TEST
 
+static int64_t calls_and_awaits(void *arg)
+{
+    int64_t before = 0;
+    for (int round = 0; round < 2; round++) { /* the first one takes what is kept from then on */
+        before = atomic_load(&arena.calls);
+        for (int i = 0; i < 100; i++) {
+            cosched_task t;
+            EXPECT_EQ(cosched_call(NULL, COSCHED_INHERIT, run_return, NULL, COSCHED_NEVER), 0);
+            EXPECT_EQ(cosched_call(NULL, cosched_where(), run_return, NULL, COSCHED_NEVER), 0);
+            EXPECT_EQ(cosched_spawn(&t, run_return, NULL, NULL), 0);
+            EXPECT_EQ(cosched_await(&t, NULL, COSCHED_NEVER), 0);
+        }
+    }
+    EXPECT_EQ(atomic_load(&arena.calls), before);
+    return (int64_t)(intptr_t)arg;
+}
+
+START_TEST(a_call_that_stays_and_a_child_that_is_awaited_at_once_allocate_nothing)
+{
+    fill_arena(-1);
+    cosched_config config = {.struct_size = sizeof config, .hooks = &memory_hooks};
+    EXPECT_EQ(run_config(&config, calls_and_awaits, NULL), 0);
+}
+
+END_TEST
+
 START_TEST(memory_that_outlives_the_runtime_keeps_its_allocator)
 {
     cosched_runtime *rt;
@@ -420,6 +446,7 @@ END_TEST
 
 RUN_MAIN("hooks", EACH(all_memory_comes_from_the_host_and_goes_back),
          EACH(a_host_out_of_memory_is_an_error_and_nothing_else),
+         ONCE(a_call_that_stays_and_a_child_that_is_awaited_at_once_allocate_nothing),
          ONCE(memory_that_outlives_the_runtime_keeps_its_allocator), ONCE(hooks_that_cannot_be),
          EACH(a_failure_that_nobody_awaits_is_told_once),
          EACH(what_is_awaited_or_was_cancelled_is_no_failure),

@@ -13,6 +13,7 @@
 #if defined(__x86_64__) && !COS_ASAN && !COS_TSAN
 #include <errno.h>
 #include <signal.h>
+#include <stdint.h>
 #include <string.h>
 #include <ucontext.h>
 
@@ -20,6 +21,7 @@ struct step {
     void (*other)(void);
     bool (*may)(void);
     unsigned at, taken;
+    const unsigned char *next; /* the instruction that comes: for may */
     bool on, done;
 };
 
@@ -31,6 +33,8 @@ static void step_trap(int sig, siginfo_t *info, void *context)
 
     (void)sig;
     greg_t *flags = &((ucontext_t *)context)->uc_mcontext.gregs[REG_EFL];
+    uintptr_t next = (uintptr_t)((ucontext_t *)context)->uc_mcontext.gregs[REG_RIP];
+    step.next = (const unsigned char *)next;
     if (info->si_code != ONE_STEP) {
         step.on = !step.on; /* int3: before the first instruction and after the last */
     } else if (step.on && !step.done && ++step.taken >= step.at && (step.may == NULL || step.may())) {

@@ -91,11 +91,14 @@ static inline void cos_deque_put_owner(struct cos_deque *d, uint32_t v)
 
 static inline int cos_deque_push_owner(struct cos_deque *d, uint32_t v)
 {
-    int rc = COS_LIKELY(cos_deque_has_room_owner(d)) ? 0 : cos_deque_reserve_owner(d, 1);
-    if (COS_LIKELY(rc == 0)) {
-        cos_deque_put_owner(d, v);
+    if (COS_UNLIKELY(!cos_deque_has_room_owner(d))) {
+        int rc = cos_deque_reserve_owner(d, 1);
+        if (rc < 0) {
+            return rc;
+        }
     }
-    return rc;
+    cos_deque_put_owner(d, v);
+    return 0;
 }
 
 /* The second half of a claim: bottom says b, the fence is passed. */

@@ -44,7 +44,8 @@ static int call_there(struct cos_fiber *f, int64_t *result, cosched_affinity whe
     return rc;
 }
 
-int cosched_call(int64_t *result, cosched_affinity where, cosched_fn fn, void *arg, int64_t deadline)
+static __attribute__((noinline)) int call_any(int64_t *result, cosched_affinity where,
+                                              cosched_fn fn, void *arg, int64_t deadline)
 {
     struct cos_fiber *f = cos_fiber_current(NULL);
     if (f == NULL) {
@@ -63,6 +64,29 @@ int cosched_call(int64_t *result, cosched_affinity where, cosched_fn fn, void *a
         return -EPERM;
     }
     return call_there(f, result, where, fn, arg, deadline, call_here);
+}
+
+/* What stays here and has room on this stack is little more than a call. */
+__attribute__((no_stack_protector)) int cosched_call(int64_t *result, cosched_affinity where,
+                                                     cosched_fn fn, void *arg, int64_t deadline)
+{
+    const struct cos_exec *e = cos_exec_here();
+    struct cos_fiber *f = COS_LIKELY(e != NULL) ? e->running : NULL;
+    if (COS_UNLIKELY(f == NULL) || (where != COSCHED_INHERIT && f->affinity != where) ||
+        COS_UNLIKELY(!cos_fiber_has_room(f))) {
+        return call_any(result, where, fn, arg, deadline);
+    }
+    struct cos_frame frame = {f->frames, fn, NULL};
+    f->frames = &frame;
+    int64_t value = fn(arg);
+    if (COS_UNLIKELY(f->tail_fn != NULL)) {
+        value = cos_fiber_tails(f);
+    }
+    f->frames = frame.outer;
+    if (result != NULL) {
+        *result = value;
+    }
+    return 0;
 }
 
 int cosched_call_all(int64_t *result, cosched_affinity where, cosched_fn fn, void *arg,
