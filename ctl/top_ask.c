@@ -209,6 +209,10 @@ static void take(struct top *top, enum top_ask ask, const struct response *messa
 
 void top_take_answer(struct top *top, const struct response *message)
 {
+    if (message->kind == MESSAGE_ERROR && message->id.type == MESSAGE_ID_NULL) {
+        say(top, "the daemon", message); /* of the connection itself, most likely its last words */
+        return;
+    }
     if (message->kind == MESSAGE_EVENT || message->id.type != MESSAGE_ID_INT) {
         return;
     }

@@ -337,7 +337,7 @@ START_TEST(every_size_is_drawn_within_its_cells)
 
     fill();
     buf_puts(&ui.lines, "a line\n漢字\n");
-    for (int height = 0; height < 45; height++) {
+    for (int height = 0; height < 45; height += height < 18 ? 1 : 5) {
         for (int width = 0; width < 130; width += width < 40 ? 1 : 7) {
             for (size_t i = 0; i < sizeof modes / sizeof modes[0]; i++) {
                 ui.mode = modes[i];
