@@ -16,15 +16,14 @@ START_TEST(pieces_are_aligned_apart_and_found_by_the_first)
         for (size_t i = 0; i < 2000; i++) {
             size_t size = i % 97;
             pieces[i] = arena_alloc(size);
-            ck_assert_ptr_nonnull(pieces[i]);
-            ck_assert_uint_eq((uintptr_t)pieces[i] % 16, 0);
+            ck_assert(pieces[i] != NULL && (uintptr_t)pieces[i] % 16 == 0);
             memset(pieces[i], (int)(i & 0x7f), size);
         }
         arena_end(arena);
+        char expected[97];
         for (size_t i = 0; i < 2000; i++) {
-            for (size_t at = 0; at < i % 97; at++) {
-                ck_assert_int_eq(pieces[i][at], (int)(i & 0x7f));
-            }
+            memset(expected, (int)(i & 0x7f), sizeof expected);
+            ck_assert_int_eq(memcmp(pieces[i], expected, i % 97), 0);
         }
         ck_assert_ptr_eq(arena_of(pieces[0]), arena);
         arena_free(arena);
