@@ -70,14 +70,15 @@ static inline const cosched_task_info *seen_named(const char *name)
     return info;
 }
 
-/* Looks until that task waits for that. */
+/* Looks until that task waits for that, and has left its stack. */
 static inline const cosched_task_info *see_waiting(const char *name, cosched_reason reason)
 {
     const cosched_task_info *info;
     for (;;) {
         see_all(0);
         info = find_named(name);
-        if (info != NULL && info->state == COSCHED_WAITING && info->reason == reason) {
+        if (info != NULL && info->state == COSCHED_WAITING && info->reason == reason &&
+            info->stack_size > 0) {
             return info;
         }
         cosched_yield();
