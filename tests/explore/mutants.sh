@@ -210,7 +210,6 @@ mutant "token: every cancel says it was it" explore_token lib/src/sync/later.c '
 mutant "token: started while its sources are armed" explore_token $S/spawn.c 's/if \(!cos_wait_commit\(&t->wait, seq\)\)/cos_submit(e, t);\n    if (!cos_wait_commit(\&t->wait, seq))/'
 A=lib/src/sync/await.c
 mutant "inline: no look for strangers at the end" explore_inline $A 's/(uint32_t flags = )cos_atomic_load\(&t->scope.flags, relaxed\)/${1}0/'
-mutant "inline: no light fence before the look" explore_inline $A 's/(COS_JOINING_INLINE, release\);\n)    cos_fence_light\(\);\n/$1/'
 mutant "inline: a stranger without its heavy fence" explore_inline $S/join.c 's/    cos_fence_heavy\(\);[^\n]*\n//'
 mutant "inline: a stranger joins what runs inline" explore_inline $S/join.c 's/(return cos_atomic_load\(&t->joining, acquire\)) != COS_JOINING_INLINE/$1 != COS_JOINING_ANY/'
 mutant "inline: no announcement" explore_inline $A 's/    cos_atomic_store\(&t->joining, COS_JOINING_INLINE, release\);\n//'

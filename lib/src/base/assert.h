@@ -12,7 +12,7 @@ noreturn void cos_fatal(const char *file, int line, const char *function, const 
 /* The rarer half of a hot path: kept out of it, with its registers. */
 /* Of a variable that other files name: no look through the table of what a program may replace. */
 #define COS_HIDDEN __attribute__((visibility("hidden")))
-#define COS_COLD __attribute__((noinline, cold))
+#define COS_COLD   __attribute__((noinline, cold))
 
 /* On in every build: cheap checks at both ends of a path. */
 #define COS_ASSERT(x)     (COS_LIKELY(x) ? (void)0 : cos_fatal(__FILE__, __LINE__, __func__, #x))

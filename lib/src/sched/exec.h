@@ -50,8 +50,8 @@ struct cos_exec {
     uint32_t next; /* a waiter just woken by an ending task: runs next. Owner; 0 outside of that moment */
     uint32_t budget;    /* slices, or inline awaits in one, left before the loop has its turn */
     uint32_t allowance; /* MAIN and workers: what the next turn's budget is */
-    uint64_t renewed;   /* budgets that this turn has spent before the one it has now: nobody waited */
-    int64_t turn_end;   /* MAIN: when its poll wants it */
+    uint64_t renewed; /* budgets that this turn has spent before the one it has now: nobody waited */
+    int64_t turn_end;        /* MAIN: when its poll wants it */
     struct cos_lines *lines; /* const; borrowed: of tasks with a priority, shared by all of its kind */
     uint32_t high_run;       /* slices of high priority in a row; owner */
     uint32_t low_passed;     /* slices since one of low priority had its turn; owner */
