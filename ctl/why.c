@@ -80,6 +80,20 @@ static void put_wait(struct buf *text, const struct json *wait)
     }
 }
 
+/* What the last of the chain waits for. */
+static void put_awaits(struct buf *text, const struct json *chain)
+{
+    const struct json *last = NULL;
+    for (const struct json *task = json_first(chain); task; task = json_next(task)) {
+        last = task;
+    }
+    const char *what = json_string(json_get(json_get(last, "waits_for"), "what"));
+    if (what) {
+        buf_literal(text, ", waiting for: ");
+        put(text, what);
+    }
+}
+
 static void sentence(struct buf *text, const struct json *why)
 {
     const char *state = text_of(why, "state");
@@ -95,6 +109,7 @@ static void sentence(struct buf *text, const struct json *why)
             buf_literal(text, ", as process ");
             put_number(text, running, "pid");
         }
+        put_awaits(text, json_get(running, "awaits"));
         if (json_bool(json_get(running, "cancel_requested"))) {
             buf_literal(text, ", and is being canceled");
         }

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "command.h"
+#include "tasks.h"
 
 /* A look at one job. */
 struct look {
@@ -95,6 +96,8 @@ static void write_running(const struct look *look, struct writer *w)
     else
         writer_member_null(w, "pid");
     writer_member_bool(w, "cancel_requested", look->why.cancel);
+    writer_key(w, "awaits");
+    tasks_write_chain(w, dispatch_task_of(look->call->surface->dispatch, look->id));
     writer_end_object(w);
 }
 

@@ -58,6 +58,8 @@ def in_line(client, folder):
     check(answer["state"] == "running" and answer["waits_for"] == [] and answer["attempt"] == 1, answer)
     check(answer["running"]["since"] and not answer["running"]["cancel_requested"], answer)
     os.kill(answer["running"]["pid"], 0)
+    eventually(lambda: why(client, runs)["running"]["awaits"][-1].get("waits_for", {}).get("what") == "child process",
+               "its chain of awaits ends with the process")
     with open(gate, "w"):
         pass
     client.call("wait", {"ids": line})
