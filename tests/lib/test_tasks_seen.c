@@ -469,7 +469,10 @@ SCENARIO_ON(run_workers[1 + _i], who_waits_for_its_turn_on_main_is_told_so)
 {
     cosched_task calls = start_named("calls", calls_main, NULL, COSCHED_WORKER);
     cosched_task hops = start_named("hops", hops_to_main, NULL, COSCHED_WORKER);
-    const cosched_task_info *info = see_traveling("calls");
+    const cosched_task_info *info;
+    do { /* until it has left its stack */
+        info = see_traveling("calls");
+    } while (info->stack_size == 0);
     EXPECT(info->call_count == 1 && info->calls[0].fn == calls_main);
     (void)see_traveling("hops");
     run_join(calls);
