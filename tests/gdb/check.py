@@ -20,7 +20,7 @@ CHAINS = {
     "reader": ["cosched_chan_recv", "waits_for_value", "cosched_call", "reads_channel", "cos_fiber_entry"],
     "locker": ["cosched_mutex_lock", "locks", "cos_fiber_entry"],
     "deep": ["cosched_event_wait"] + ["goes_deep"] * DEEP + ["cos_fiber_entry"],
-    "child": ["cosched_sleep_until", "child_sleeps", "cosched_await", "awaits_inline", "cos_fiber_entry"],
+    "child": ["cosched_sleep_until", "child_sleeps", "awaits_inline", "cos_fiber_entry"],
     "evil ?[31m": ["cosched_sleep_until", "sleeps_on_worker", "cos_fiber_entry"],
     "busy": ["keeps_worker_busy", "cos_fiber_entry"],
     "-": ["everybody_waits", "starts_all", "cos_fiber_entry"],

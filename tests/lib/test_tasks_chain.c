@@ -99,7 +99,8 @@ SCENARIO(tasks_that_await_inline_each_have_their_part_of_the_stack)
 #if !RUN_ASAN /* frames of ours lie elsewhere there */
     EXPECT(index_of(last, after[0]) >= 0);
     EXPECT(index_of(middle, after[0]) < 0 && index_of(first, after[0]) < 0);
-    EXPECT(middle->frame_count >= 2 && first->frame_count >= 2);
+    EXPECT(middle->frame_count >= 1 &&
+           first->frame_count >= 1); /* an await may leave none of its own */
     EXPECT(last->stack_used > 0 && middle->stack_used > 0 && first->stack_used > 0);
     EXPECT(last->stack_used + middle->stack_used + first->stack_used < first->stack_size);
 #endif
