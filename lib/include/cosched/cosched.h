@@ -165,10 +165,10 @@ typedef enum {
     COSCHED_FOR_RECV,   /* from a channel */
     COSCHED_FOR_SELECT, /* object: the array of cases */
     COSCHED_FOR_EVENT,
-    COSCHED_FOR_TIME,     /* cosched_sleep_until, the start of a token's run */
-    COSCHED_FOR_IO,       /* object: the descriptor; UINT64_MAX: none, or one of several */
-    COSCHED_FOR_BLOCKING, /* cosched_blocking; object: the function */
-    COSCHED_FOR_THREAD,   /* its turn on another executor; object: cosched_affinity */
+    COSCHED_FOR_TIME,      /* cosched_sleep_until, the start of a token's run */
+    COSCHED_FOR_IO,        /* object: the descriptor; UINT64_MAX: none, or one of several */
+    COSCHED_FOR_BLOCKING,  /* cosched_blocking; object: the function */
+    COSCHED_FOR_THREAD,    /* its turn on another executor; object: cosched_affinity */
     COSCHED_FOR_SOMETHING, /* internal */
     COSCHED_FOR_PROCESS    /* the end of a child process; object: its pid */
 } cosched_reason;

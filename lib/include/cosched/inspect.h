@@ -37,6 +37,7 @@ typedef struct {
  * pass, in place. 0; -EINVAL: kind, struct_size. */
 COSCHED_API int cosched_latency_get(cosched_runtime *rt, cosched_latency_kind kind,
                                     cosched_latency *out);
+
 /* --- tasks: every task, what it waits for, its chain of awaits ---------------------------------------------- */
 
 /* A body, or a function that one called by cosched_call, on the task's stack. */
@@ -61,15 +62,14 @@ typedef struct {
     int64_t since_ns;    /* since when, monotonic, to some milliseconds; 0: unknown */
     int64_t deadline_ns; /* of that wait; COSCHED_NEVER */
     bool canceled;
-    const cosched_task *
-        above; /* whose child it is, whose child that is, and so on, as far as they live; groups do not count. A
-                                * detached task is nobody's */
+    /* Whose child it is, whose child that is, and so on, as far as they live; groups do not count. A detached task is nobody's. */
+    const cosched_task *above;
     uint32_t above_count;
     /* The rest is known while it waits on a stack of its own or of the task that awaits it inline, innermost first. */
     const cosched_task_call *calls; /* its chain of awaits: calls, and last its body */
     uint32_t call_count;
-    const void *const *
-        frames; /* where its functions go on (cosched_symbol), as far as frame pointers lead, to its body */
+    /* Where its functions go on (cosched_symbol), as far as frame pointers lead, to its body. */
+    const void *const *frames;
     uint32_t frame_count;
     size_t stack_used; /* bytes, without those of the tasks it awaits inline; 0: unknown */
     size_t stack_size; /* of its stack, the further ones of deep calls not counted */

@@ -4,7 +4,7 @@
 #include <cosched/cosched.h>
 
 static inline void cos_reason_set(uint32_t base, uint32_t wait_seq, uint32_t reason, uint32_t inner,
-                                   uint64_t object, int64_t since_ns)
+                                  uint64_t object, int64_t since_ns)
 {
     (void)base;
     (void)wait_seq;
