@@ -5,6 +5,9 @@
 #define DAEMON_PROBE_H
 #if defined(COSCHED_HAVE_SDT)
 #include <sys/sdt.h>
+#ifdef __clang__ /* its macros count their arguments as gcc allows it */
+#pragma clang diagnostic ignored "-Wgnu-zero-variadic-macro-arguments"
+#endif
 #define PROBE_JOB_STATE(id, state, attempt) DTRACE_PROBE3(cosched, job_state, id, state, attempt)
 #define PROBE_COMMIT(requests, ns)          DTRACE_PROBE2(cosched, commit, requests, ns)
 #else

@@ -5,6 +5,9 @@
 
 #if defined(COS_HAVE_SDT)
 #include <sys/sdt.h>
+#ifdef __clang__ /* its macros count their arguments as gcc allows it */
+#pragma clang diagnostic ignored "-Wgnu-zero-variadic-macro-arguments"
+#endif
 #define COS_PROBE1(name, a)       DTRACE_PROBE1(cosched, name, a)
 #define COS_PROBE2(name, a, b)    DTRACE_PROBE2(cosched, name, a, b)
 #define COS_PROBE3(name, a, b, c) DTRACE_PROBE3(cosched, name, a, b, c)
