@@ -152,7 +152,9 @@ static int by_task(const void *a, const void *b)
 /* A parent that was not told, or a handle that leads nowhere: then it is a root. */
 static void find_parents(struct task_list *list)
 {
-    qsort(list->at, list->count, sizeof *list->at, by_task);
+    if (list->count > 0) {
+        qsort(list->at, list->count, sizeof *list->at, by_task);
+    }
     for (size_t i = 0; i < list->count; i++) {
         struct task_node *node = &list->at[i];
         const struct task_node key = {.task = node->parent};

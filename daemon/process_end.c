@@ -39,7 +39,8 @@ struct proc_stat {
     char state;
     pid_t parent, group, session;
     uint64_t start_time;
-    unsigned long long memory, code, environ_end; /* memory without code: in an execve */
+    unsigned long long memory, code; /* memory without code: in an execve */
+    unsigned long long environ_start, environ_end;
 };
 
 /* Reads /proc/PID/stat. The name in parentheses may itself hold blanks and parentheses: the last
@@ -61,14 +62,14 @@ static int stat_read(pid_t pid, struct proc_stat *st)
     const char *rest = strrchr(text, ')');
     int parent, group, session;
     unsigned long long start;
-    /* Fields 3 to 6, 22, 23, 26 and 51. */
+    /* Fields 3 to 6, 22, 23, 26, 50 and 51. */
     if (!rest ||
         sscanf(rest + 1, // NOLINT: the kernel's own numbers
                " %c %d %d %d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %llu %llu"
                " %*d %*u %llu %*u %*u %*u %*u %*u %*u %*u %*u %*u %*u %*u %*d %*d %*u %*u %*u %*u"
-               " %*d %*u %*u %*u %*u %*u %*u %llu",
+               " %*d %*u %*u %*u %*u %*u %llu %llu",
                &st->state, &parent, &group, &session, &start, &st->memory, &st->code,
-               &st->environ_end) != 8)
+               &st->environ_start, &st->environ_end) != 9)
         return -ESRCH;
     st->parent = parent;
     st->group = group;
@@ -127,11 +128,15 @@ static ssize_t environ_read_once(struct hunt *h, pid_t pid)
     return (ssize_t)length;
 }
 
-/* Whether it executed nothing new between two looks at it. The kernel makes the environment, whose place is random, before it says
- * where the code is; that is 1 where we may not know. */
-static bool same_program(const struct proc_stat *a, const struct proc_stat *b)
+/* Whether what was read between two looks is whole, and all there was. The kernel makes the environment before it says where the
+ * code is. Where addresses are not random one program looks like the next: then a length of 0 gives it away. Places are 0 where we
+ * may not know, and code is 1. */
+static bool is_settled(const struct hunt *h, const struct proc_stat *before,
+                       const struct proc_stat *after, size_t length)
 {
-    return a->environ_end == b->environ_end && a->code == b->code && (a->code || !a->memory);
+    bool same = before->environ_end == after->environ_end && before->code == after->code &&
+                (before->code || !before->memory);
+    return same && (length == after->environ_end - after->environ_start || h->size >= ENVIRON_MAX);
 }
 
 /* The same, 0 when it has none. */
@@ -142,11 +147,10 @@ static size_t environ_read(struct hunt *h, pid_t pid)
 
     for (int waits = 0; stat_read(pid, &before) == 0; waits++) {
         ssize_t length = environ_read_once(h, pid);
-        if (length > 0)
-            return (size_t)length;
-        if (length < 0 || waits == EXECVE_WAITS_MAX || stat_read(pid, &after) < 0 ||
-            same_program(&before, &after))
+        if (length < 0 || stat_read(pid, &after) < 0)
             return 0;
+        if (is_settled(h, &before, &after, (size_t)length) || waits == EXECVE_WAITS_MAX)
+            return (size_t)length;
         nanosleep(&moment, NULL);
     }
     return 0;
