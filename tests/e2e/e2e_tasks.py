@@ -65,7 +65,8 @@ def whole(daemon):
         for _ in range(3):
             client.call("submit", {"kind": "sleep", "args": {"for": "1000s"}})
         eventually(lambda: sum(e.get("name") == "attempt" for e in tasks(client)[0]) == 5, "five attempts")
-        alike = eventually(lambda: [e for e in tasks(client, fold=True)[0] if e.get("count", 1) == 4
+        # Without back traces: AddressSanitizer keeps some frames elsewhere, and then they go on to where the stack begins.
+        alike = eventually(lambda: [e for e in tasks(client, fold=True, frames=False)[0] if e.get("count", 1) == 4
                                     and e.get("name") == "attempt"], "four alike")
         check(len(alike) == 1, alike)
         events, answer = tasks(client, stuck=True)

@@ -118,7 +118,7 @@ mutant "deque: growth forgets the oldest" explore_deque $D.c 's/int64_t p = t; p
 mutant "deque: one entry too many in the ring" explore_deque $D.c 's/d->limit = t \+ capacity;/d->limit = t + capacity + 1;/' "reuse"
 mutant "deque: batch stolen by one CAS" explore_deque $D.c \
     's/    if \(cos_deque_steal\(d, &first\) != COS_STEAL_TAKEN\) \{.*?    return first;/    int64_t t = cos_atomic_load(&d->top, relaxed);\n    cos_fence_heavy();\n    int64_t b = cos_atomic_load(&d->bottom, acquire);\n    if (b - t < max) return 0;\n    struct cos_deque_ring *ring = cos_atomic_load(&d->ring, acquire);\n    uint32_t got[8];\n    for (uint32_t n = 0; n < max; n++) got[n] = cos_atomic_load(&ring->cell[(t + n) & ring->mask], relaxed);\n    if (!cos_atomic_cas(&d->top, &t, t + max, release, relaxed)) return 0;\n    first = got[0];\n    for (uint32_t n = 1; n < max; n++) cos_deque_push_owner(own, got[n]);\n    return first;/s' "batch"
-mutant "deque: claim does not compare" explore_deque $D.h 's/relaxed\) != v\) \{/relaxed) == 0) {/' "claim"
+mutant "deque: claim does not compare" explore_deque $D.h 's/relaxed\) == v;/relaxed) != 0;/' "claim"
 
 I=lib/src/queue/injector.c
 mutant "injector: cell filled without release" explore_injector $I 's/cell_word\(p \+ i \+ 1, v\[i\]\),\s+release/cell_word(p + i + 1, v[i]), relaxed/'
