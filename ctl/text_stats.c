@@ -49,7 +49,7 @@ static void scalars(const char *label, const struct json *object)
         buf_putc(&word, ' ');
         show_value(&word, key, m);
         if (text.len == 0) {
-            buf_printf(&text, "%-11s", label);
+            buf_printf(&text, "%-10s ", label); /* a long one keeps its distance */
         } else if (text.len - begin + word.len + 3 > LINE_MAX) {
             buf_putc(&text, '\n');
             begin = text.len;
@@ -149,7 +149,7 @@ static int section(struct ctl *ctl, const char *name, const struct json *value, 
     section_label(label, sizeof label, name, inner);
     if (!is_container(value)) {
         struct buf text = BUF_INIT;
-        buf_printf(&text, "%-11s", label);
+        buf_printf(&text, "%-10s ", label); /* a long one keeps its distance */
         show_value(&text, name, value);
         buf_putc(&text, '\n');
         print_buf(&text);

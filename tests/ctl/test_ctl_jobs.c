@@ -309,6 +309,7 @@ static const char stats_answer[] =
     "'scheduler':{'main':{'ready':0,'slices':12,'poll_gap_us':{'p50':5,'p99':900,'max':3000},"
     "'loop_idle_pct':98.25},'workers':[{'id':0,'deque':1,'slices':5,'busy_pct':50},{'id':1,"
     "'deque':0,'slices':7,'busy_pct':12.5}],'injector':{'depth':0},'timers':3,"
+    "'long_slices':{'found':2},"
     "'blocking':{'threads':1,'queued':0}},'store':{'commits':12,'batch_avg':3.25,'wal_bytes':32768}"
     "}";
 
@@ -334,6 +335,7 @@ START_TEST(stats_are_a_page_with_units)
     ck_assert_contains(out, "poll gap   p50 5us   p99 900us");
     ck_assert_contains(out, "batch avg 3.25   wal 32.0 KiB");
     ck_assert_contains(out, "timers 3");
+    ck_assert_contains(out, "  long slices found 2");
     harness_stop();
 }
 
