@@ -13,17 +13,13 @@
 #include <ucontext.h>
 #include <unistd.h>
 
+#include "arch/frames.h"
 #include "arch/futex.h"
+#include "arch/peek.h"
 #include "base/atomic.h"
 #include "base/clock.h"
 
 #define PATIENCE_NS (100 * COS_NS_PER_MS)
-
-#if defined(__riscv)
-#define FRAME_AT (-16) /* of the frame pointer: the outer one, then the return address */
-#else
-#define FRAME_AT 0
-#endif
 
 /* One request at a time. The word: its number << 2, and how far it is. */
 enum { ASKED = 1, WRITING = 2, DONE = 3, PHASE = 3 };
@@ -35,23 +31,15 @@ static size_t answered;
 static bool (*stack_range)(const char *sp, const char **hi, size_t *outermost);
 static int signal_number; /* 0: not installed. Const while threads that may be looked at run */
 
-/* Whole, and unseen by sanitizers: stacks have red zones between frames. */
+/* Unseen by sanitizers: stacks have red zones between frames. */
 static uintptr_t word_at(uintptr_t at)
 {
-    uintptr_t word;
-#if defined(__x86_64__)
-    __asm__ volatile("movq (%1), %0" : "=r"(word) : "r"(at) : "memory");
-#elif defined(__aarch64__)
-    __asm__ volatile("ldr %0, [%1]" : "=r"(word) : "r"(at) : "memory");
-#else
-    __asm__ volatile("ld %0, 0(%1)" : "=r"(word) : "r"(at) : "memory");
-#endif
-    return word;
+    return cos_arch_peek((const void *)at); /* NOLINT: a place on a stack */
 }
 
 static bool is_within(uintptr_t fp, uintptr_t lo, uintptr_t hi)
 {
-    uintptr_t at = fp + (uintptr_t)FRAME_AT;
+    uintptr_t at = fp + (uintptr_t)COS_FRAME_OFFSET;
     return fp % sizeof(void *) == 0 && at >= lo && at < hi && hi - at >= 2 * sizeof(void *);
 }
 
@@ -59,8 +47,8 @@ static bool is_within(uintptr_t fp, uintptr_t lo, uintptr_t hi)
 static size_t walk(uintptr_t fp, uintptr_t lo, uintptr_t hi, const void **out, size_t n)
 {
     while (n < COS_GLANCE_FRAMES && is_within(fp, lo, hi)) {
-        uintptr_t at = fp + (uintptr_t)FRAME_AT;
-        uintptr_t outer = word_at(at), back = word_at(at + sizeof(void *));
+        uintptr_t at = fp + (uintptr_t)COS_FRAME_OFFSET;
+        uintptr_t outer = word_at(at), back = word_at(at + sizeof at);
         if (back == 0) {
             break;
         }
@@ -249,9 +237,9 @@ void cos_glance_peek(pid_t thread, const char *lo, const char *hi, struct cos_gl
     out->frame[out->frames++] = (const void *)pc; /* NOLINT */
     /* The call's own frame keeps no frame pointer: the first pair of words that looks like a frame of who called it. */
     for (uintptr_t at = (sp + 7) / 8 * 8; at + 16 <= (uintptr_t)hi && at < sp + 4096; at += 8) {
-        uintptr_t fp = at - (uintptr_t)FRAME_AT, outer = word_at(at);
+        uintptr_t fp = at - (uintptr_t)COS_FRAME_OFFSET, outer = word_at(at);
         if (outer > fp && is_within(outer, fp, (uintptr_t)hi) &&
-            word_at(outer + (uintptr_t)FRAME_AT) > outer) {
+            word_at(outer + (uintptr_t)COS_FRAME_OFFSET) > outer) {
             out->frames = walk(fp, sp, (uintptr_t)hi, out->frame, out->frames);
             break;
         }
