@@ -19,7 +19,9 @@
 #include "base/atomic.h"
 #include "base/clock.h"
 
-#define PATIENCE_NS (100 * COS_NS_PER_MS)
+#define PATIENCE_NS (100 * COS_NS_PER_MS) /* of computing without an answer: it lets no signal in */
+#define GIVE_UP_NS  (10 * COS_NS_PER_S)   /* by the clock: it gets no CPU */
+#define FRAMELESS   4096 /* bytes of stack that code without frame pointers may hold */
 
 /* One request at a time. The word: its number << 2, and how far it is. */
 enum { ASKED = 1, WRITING = 2, DONE = 3, PHASE = 3 };
@@ -62,6 +64,20 @@ static size_t walk(uintptr_t fp, uintptr_t lo, uintptr_t hi, const void **out, s
     return n;
 }
 
+/* Where code that keeps no frame pointer ends: the first pair of words above sp that looks like a frame of who called it. 0: none
+ * near. */
+static uintptr_t first_frame(uintptr_t sp, uintptr_t hi)
+{
+    for (uintptr_t at = (sp + 7) / 8 * 8; at + 16 <= hi && at < sp + FRAMELESS; at += 8) {
+        uintptr_t fp = at - (uintptr_t)COS_FRAME_OFFSET, outer = word_at(at);
+        if (outer > fp && is_within(outer, fp, hi) &&
+            word_at(outer + (uintptr_t)COS_FRAME_OFFSET) > outer) {
+            return fp;
+        }
+    }
+    return 0;
+}
+
 static void registers(const ucontext_t *uc, uintptr_t *pc, uintptr_t *fp, uintptr_t *sp)
 {
 #if defined(__x86_64__)
@@ -95,6 +111,9 @@ static void on_signal(int number, siginfo_t *info, void *ucontext)
         if (stack_range((const char *)sp, &hi, &outermost)) { /* NOLINT */
             answer[answered++] = (const void *)pc;            /* NOLINT */
             answered = walk(fp, sp, (uintptr_t)hi, answer, answered);
+            if (answered == 1) { /* in code that uses the register for something else */
+                answered = walk(first_frame(sp, (uintptr_t)hi), sp, (uintptr_t)hi, answer, answered);
+            }
             bool all = answered < COS_GLANCE_FRAMES && answered > outermost;
             answered -= all ? outermost : 0;
         }
@@ -194,6 +213,16 @@ void cos_glance_state(pid_t thread, struct cos_glance *out)
     }
 }
 
+/* A thread that has had no CPU since it was asked has not seen the signal yet. */
+static bool may_answer(pid_t thread, int64_t cpu_before, int64_t began)
+{
+    struct cos_glance seen;
+    int64_t cpu = cos_glance_cpu(thread);
+    cos_glance_state(thread, &seen);
+    return seen.state == 'R' && cpu >= 0 && cpu - cpu_before < PATIENCE_NS &&
+           cos_clock_now() - began < GIVE_UP_NS;
+}
+
 void cos_glance_stop(pid_t thread, struct cos_glance *out)
 {
     out->frames = 0;
@@ -209,14 +238,16 @@ void cos_glance_stop(pid_t thread, struct cos_glance *out)
     if (syscall(SYS_rt_tgsigqueueinfo, getpid(), thread, signal_number, &info) != 0) {
         return;
     }
-    int64_t until = cos_clock_now() + PATIENCE_NS;
-    uint32_t now = number | ASKED;
+    int64_t began = cos_clock_now(), until = began + PATIENCE_NS, cpu = cos_glance_cpu(thread);
+    uint32_t now;
     while ((now = cos_atomic_load(&request, acquire)) != (number | DONE)) {
         if (cos_clock_now() >= until) {
             now = number | ASKED;
-            if (cos_atomic_cas(&request, &now, number, relaxed, relaxed)) {
+            if (!may_answer(thread, cpu, began) &&
+                cos_atomic_cas(&request, &now, number, relaxed, relaxed)) {
                 return; /* it may come late and finds its number gone */
             }
+            until += PATIENCE_NS;
         }
         (void)cos_futex_wait(&request, now, until);
     }
@@ -235,15 +266,7 @@ void cos_glance_peek(pid_t thread, const char *lo, const char *hi, struct cos_gl
         return;
     }
     out->frame[out->frames++] = (const void *)pc; /* NOLINT */
-    /* The call's own frame keeps no frame pointer: the first pair of words that looks like a frame of who called it. */
-    for (uintptr_t at = (sp + 7) / 8 * 8; at + 16 <= (uintptr_t)hi && at < sp + 4096; at += 8) {
-        uintptr_t fp = at - (uintptr_t)COS_FRAME_OFFSET, outer = word_at(at);
-        if (outer > fp && is_within(outer, fp, (uintptr_t)hi) &&
-            word_at(outer + (uintptr_t)COS_FRAME_OFFSET) > outer) {
-            out->frames = walk(fp, sp, (uintptr_t)hi, out->frame, out->frames);
-            break;
-        }
-    }
+    out->frames = walk(first_frame(sp, (uintptr_t)hi), sp, (uintptr_t)hi, out->frame, out->frames);
     if (read_proc(thread, "syscall", after, sizeof after) == 0 || strcmp(before, after) != 0) {
         out->frames = 0;
     }

@@ -26,8 +26,8 @@ void cos_glance_allow(void);
 
 /* state and call, from /proc, without disturbing the thread. */
 void cos_glance_state(pid_t thread, struct cos_glance *out);
-/* frame, of a thread that computes: by the signal. None if it does not answer within a tenth of a second. A system call that it
- * begins just then and that SA_RESTART does not restart ends with EINTR. */
+/* frame, of a thread that computes: by the signal. None if it does not answer although it has computed for a tenth of a second, or
+ * has got no CPU for ten seconds. A system call that it begins just then and that SA_RESTART does not restart ends with EINTR. */
 void cos_glance_stop(pid_t thread, struct cos_glance *out);
 /* frame, of a thread that waits in the kernel, from outside, between its stack pointer and hi; lo <= sp or none. Nothing of what is
  * read is sure unless the thread is seen in the same call afterwards: then frames stay, else none. */
