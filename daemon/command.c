@@ -31,7 +31,7 @@ static void command_hello(struct call *call)
 {
     static const char *const features[] = {
         "submit_many", "wait", "logs",  "drain",     "retry",   "remove", "signal", "after",
-        "edit",        "why",  "queue", "subscribe", "metrics", "reload", "tasks"};
+        "edit",        "why",  "queue", "subscribe", "metrics", "reload", "tasks",  "trace"};
     struct writer w;
     if (!param_known(call, no_params))
         return;
