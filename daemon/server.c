@@ -18,6 +18,7 @@
 
 #include "conn.h"
 #include "log.h"
+#include "state_lock.h"
 #include "wire/message.h"
 
 #define BACKLOG    1024
@@ -46,23 +47,38 @@ struct server {
 
 /* --- the socket ------------------------------------------------------------------------------------------ */
 
-/* 0: nobody has it (and nothing is there now); -EADDRINUSE: a live daemon; another errno. */
-static int clear_path(const char *path)
+/* Who listens there: a pid, 0 when that is not told; -ECONNREFUSED: nobody; another errno. */
+static int find_listener(const char *path)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
-    struct stat status;
-    if (lstat(path, &status) < 0)
-        return errno == ENOENT ? 0 : -errno;
-    if (!S_ISSOCK(status.st_mode))
-        return -ENOTSOCK;
+    struct ucred peer = {0};
+    socklen_t size = sizeof peer;
     memcpy(address.sun_path, path, strlen(path));
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0)
         return -errno;
-    /* A full backlog answers EAGAIN: somebody listens there too. */
     int rc = connect(fd, (const struct sockaddr *)&address, sizeof address) == 0 ? 0 : -errno;
+    if (rc == 0 && getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0)
+        rc = peer.pid;
     close(fd);
-    if (rc == 0 || rc == -EAGAIN)
+    /* A full backlog answers EAGAIN: somebody listens there too. */
+    return rc == -EAGAIN ? 0 : rc;
+}
+
+/* 0: nobody has it (and nothing is there now); -EADDRINUSE: a live daemon; another errno. */
+static int clear_path(const char *path)
+{
+    struct stat status;
+    int rc, waits = 0;
+    if (lstat(path, &status) < 0)
+        return errno == ENOENT ? 0 : -errno;
+    if (!S_ISSOCK(status.st_mode))
+        return -ENOTSOCK;
+    /* That of a daemon that was killed may live on for a moment in a child that is becoming a command. */
+    do
+        rc = find_listener(path);
+    while (rc > 0 && state_lock_await_remains(rc, &waits));
+    if (rc >= 0)
         return -EADDRINUSE;
     if (rc != -ECONNREFUSED && rc != -ENOENT)
         return rc;

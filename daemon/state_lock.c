@@ -1,14 +1,20 @@
 /* One daemon a state folder. An open-file-description lock: it belongs to the descriptor, so that
  * another open and close of the same file in this process does not drop it, as a traditional record
- * lock would. */
+ * lock would. The price: a child that was about to become a command when its daemon was killed holds
+ * the descriptor until it has. Whoever finds the lock held by a process that is gone waits for that.
+ */
 #include "state_lock.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
+
+enum { REMAINS_WAITS_MAX = 10000, REMAINS_WAIT_NS = 1000000 };
 
 static pid_t read_holder(int fd)
 {
@@ -47,22 +53,44 @@ static int open_lock(const char *dir)
     return r;
 }
 
-int state_lock_acquire(const char *dir, pid_t *holder)
+bool state_lock_await_remains(pid_t holder, int *waits)
+{
+    const struct timespec moment = {.tv_nsec = REMAINS_WAIT_NS};
+    if (holder <= 0 || kill(holder, 0) == 0 || errno != ESRCH || *waits == REMAINS_WAITS_MAX) {
+        return false;
+    }
+    ++*waits;
+    nanosleep(&moment, NULL);
+    return true;
+}
+
+/* 0, -EWOULDBLOCK while a process that lives holds it, or another errno. */
+static int take_lock(int fd, pid_t *holder)
 {
     struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
-    if (holder != NULL) {
-        *holder = 0;
-    }
+    int waits = 0;
+    do {
+        if (fcntl(fd, F_OFD_SETLK, &lock) == 0) {
+            return 0;
+        }
+        if (errno != EAGAIN && errno != EACCES) {
+            return -errno;
+        }
+        *holder = read_holder(fd);
+    } while (state_lock_await_remains(*holder, &waits));
+    return -EWOULDBLOCK;
+}
+
+int state_lock_acquire(const char *dir, pid_t *holder)
+{
+    pid_t found = 0;
     int fd = open_lock(dir);
     if (fd < 0) {
         return fd;
     }
-    int r = fcntl(fd, F_OFD_SETLK, &lock) < 0 ? -errno : 0;
-    if (r == -EAGAIN || r == -EACCES) {
-        r = -EWOULDBLOCK;
-        if (holder != NULL) {
-            *holder = read_holder(fd);
-        }
+    int r = take_lock(fd, &found);
+    if (holder != NULL) {
+        *holder = found;
     }
     /* The pid is for people; a full disk must not keep the daemon from starting to look at it. */
     if (r == 0) {

@@ -78,6 +78,52 @@ START_TEST(a_killed_holder_leaves_it_free)
 
 END_TEST
 
+/* As when a daemon is killed while it starts a command: the child has the descriptor until it executes. */
+START_TEST(what_a_child_of_a_killed_holder_still_has_is_waited_for)
+{
+    int pipes[2], waits = 0;
+    pid_t holder, pids[2];
+    make_dir();
+    ck_assert_int_eq(pipe(pipes), 0);
+    pids[0] = fork();
+    if (pids[0] == 0) {
+        if (state_lock_acquire(dir, NULL) < 0) {
+            _exit(1);
+        }
+        pids[1] = fork();
+        if (pids[1] == 0) {
+            pause();
+        }
+        pids[0] = getpid();
+        if (write(pipes[1], pids, sizeof pids) == (ssize_t)sizeof pids) {
+            pause();
+        }
+        _exit(1);
+    }
+    ck_assert_int_eq(read(pipes[0], pids, sizeof pids), (ssize_t)sizeof pids);
+    kill(pids[0], SIGKILL);
+    ck_assert(state_lock_await_remains(getpid(), &waits) == false && waits == 0);
+    ck_assert(state_lock_await_remains(0, &waits) == false);
+    waitpid(pids[0], NULL, 0);
+    ck_assert(state_lock_await_remains(pids[0], &waits) && waits == 1);
+    /* Another one lets it go in a while: nobody sees when the lock was looked at. */
+    pid_t later = fork();
+    if (later == 0) {
+        usleep(50000);
+        kill(pids[1], SIGKILL);
+        _exit(0);
+    }
+    int fd = state_lock_acquire(dir, &holder);
+    ck_assert_int_ge(fd, 0);
+    state_lock_release(fd);
+    waitpid(later, NULL, 0);
+    close(pipes[0]);
+    close(pipes[1]);
+    remove_dir();
+}
+
+END_TEST
+
 START_TEST(the_folder_is_made_for_the_owner_alone)
 {
     struct stat info;
@@ -105,4 +151,5 @@ START_TEST(the_folder_is_made_for_the_owner_alone)
 END_TEST
 
 SUITE_MAIN("state_lock", the_second_is_refused_and_told_who_holds_it,
-           a_killed_holder_leaves_it_free, the_folder_is_made_for_the_owner_alone)
+           a_killed_holder_leaves_it_free, what_a_child_of_a_killed_holder_still_has_is_waited_for,
+           the_folder_is_made_for_the_owner_alone)

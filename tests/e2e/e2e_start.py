@@ -5,6 +5,7 @@ import pwd
 import signal
 import socket
 import subprocess
+import sys
 import time
 
 from e2e import COSCHEDD, LIMIT, Client, Daemon, check, eventually, run
@@ -69,6 +70,29 @@ def stale_socket(folder):
     check("removing a stale socket" in daemon.log_text())
     check(os.stat(daemon.socket_path).st_mode & 0o777 == 0o600, "mode of a user instance's socket")
     check(os.stat(daemon.state).st_mode & 0o777 == 0o700, "mode of the state folder")
+    daemon.stop()
+
+
+REMAINS = """
+import os, socket
+s = socket.socket(socket.AF_UNIX)
+s.bind("s")
+s.listen()
+s.settimeout(60)
+if os.fork() == 0:
+    os.close(1)
+    s.accept()  # the daemon looks who is there
+"""
+
+
+def remains_of_a_socket(folder):
+    """A killed daemon's listener lives on in a child that is becoming a command: that is waited for."""
+    with subprocess.Popen([sys.executable, "-c", REMAINS], cwd=folder, stdout=subprocess.PIPE) as former:
+        former.stdout.read()
+    check(former.returncode == 0)
+    daemon = Daemon(folder).start(wait=False)
+    eventually(lambda: not daemon.alive() or "removing a stale socket" in daemon.log_text(), "it has the socket")
+    eventually(daemon.answers, "the daemon answers")
     daemon.stop()
 
 
@@ -191,7 +215,7 @@ def out_of_descriptors(folder):
 def main(folder):
     with open(os.path.join(folder, "coschedd.conf"), "w"):
         pass
-    steps = [configuration, sockets, state_folders, second_daemon, stale_socket, root, other_users, under_a_manager,
+    steps = [configuration, sockets, state_folders, second_daemon, stale_socket, remains_of_a_socket, root, other_users, under_a_manager,
              inherited_socket, limits, out_of_descriptors]
     for step in steps:
         own = os.path.join(folder, step.__name__[:8])
