@@ -118,10 +118,16 @@ enum job_state state_of(struct world *w, int64_t id)
     return state;
 }
 
+static bool heard(struct world *w, int64_t id, enum job_state state)
+{
+    const struct row *row = dispatch_find(w->dispatch, id);
+    return job_final(state) ? !row : row && row->state == (uint8_t)state;
+}
+
 void until(struct world *w, int64_t id, enum job_state state)
 {
-    int64_t deadline = cosched_in_ms(30000);
-    while (state_of(w, id) != state) {
+    int64_t deadline = cosched_in_ms(100000);
+    while (state_of(w, id) != state || !heard(w, id, state)) {
         ck_assert_msg(cosched_now() < deadline, "job %lld stays %s", (long long)id,
                       job_state_name(state_of(w, id)));
         cosched_sleep_until(cosched_in_ms(2));
