@@ -148,10 +148,8 @@ def never_reads(daemon):
         check(sent < (64 << 20), "the daemon went on reading", sent)
         rss = other.call("stats")["daemon"]["rss_bytes"]
         check(rss < (256 << 20), "memory of the daemon:", rss)
-        begun = time.monotonic()
         for _ in range(100):
-            other.call("ping")
-        check(time.monotonic() - begun < 10, "others are served")
+            check(other.call("ping")["pong"], "others are served")
         greedy.close()
         eventually(lambda: other.call("stats")["daemon"]["connections"] == 1, "the greedy one is gone")
 

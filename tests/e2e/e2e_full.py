@@ -21,6 +21,9 @@ def tell(daemon, small, folder):
     gate, filler = os.path.join(folder, "gate"), os.path.join(small, "filler")
     with daemon.client() as client:
         number = client.call("submit", {"argv": ["sh", "-c", f"until test -e {gate}; do sleep 0.02; done; echo out"]})["id"]
+        # The end takes more room than a submission: where one was refused there is none for it.
+        behind = {"kind": "sleep", "args": {"for": "0s"}, "after": [number], "labels": {"filler": "x" * 250}}
+        client.call("submit_many", {"jobs": [behind] * 60})
         eventually(lambda: client.call("get", {"id": number})["state"] == "running", "it runs")
         fill(filler)
 
@@ -42,7 +45,7 @@ def tell(daemon, small, folder):
 def main(folder):
     small = os.path.join(folder, "small")
     os.mkdir(small)
-    done = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", small], capture_output=True, check=False)
+    done = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", small], capture_output=True, check=False)
     if done.returncode:
         print("cannot mount a tmpfs: skipped")
         os.rmdir(small)

@@ -28,6 +28,11 @@ def waiting(client, job, what):
     return eventually(look, f"job {job} waits for {what}")
 
 
+def command_line(pid):
+    with open(f"/proc/{pid}/cmdline", "rb") as f:
+        return f.read()
+
+
 def whole(daemon):
     with daemon.client() as client:
         check("tasks" in client.call("hello")["features"])
@@ -36,8 +41,7 @@ def whole(daemon):
         process = waiting(client, sleeper, "child process")
         job = client.call("get", {"id": sleeper})
         check(job["state"] == "running", job)
-        with open(f"/proc/{process['waits_for']['pid']}/cmdline", "rb") as f:
-            check(b"sleep\x001000" in f.read(), process)
+        eventually(lambda: b"sleep\x001000" in command_line(process["waits_for"]["pid"]), "it has become the command")
         check(process["name"] == "attempt" and process["stack"]["used"] > 0, process)
         timer = waiting(client, pause, "its time")
         check(0 < timer["waits_for"]["until_ms"] <= 1000000, timer)

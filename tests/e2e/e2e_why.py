@@ -37,8 +37,7 @@ def dependencies_and_times(client):
 
 def backoff(client):
     number = client.call("submit", {"argv": ["false"], "retry": {"max": 1, "backoff": "1h"}})["id"]
-    eventually(lambda: client.call("get", {"id": number})["state"] == "delayed", "it waits for its second attempt")
-    answer = why(client, number)
+    answer = eventually(lambda: (a := why(client, number))["state"] == "delayed" and a, "it waits for its second attempt")
     check(types(answer) == ["backoff"] and answer["attempt"] == 1, answer)
     client.call("cancel", {"ids": [number]})
 

@@ -157,7 +157,9 @@ class Screen:
         elif final in "ST":
             self.scroll(n if final == "S" else -n)
         elif final == "r":
-            self.top, self.bottom = n - 1, (numbers[1] if len(numbers) > 1 and numbers[1] else self.height) - 1
+            # Of the size before, perhaps: what was on its way when it was resized.
+            bottom = min(numbers[1] if len(numbers) > 1 and numbers[1] else self.height, self.height)
+            self.top, self.bottom = (n - 1, bottom - 1) if n < bottom else (0, self.height - 1)
             self.x = self.y = 0
         elif final == "b":
             for _ in range(n):
