@@ -69,15 +69,17 @@ static int find_listener(const char *path)
 static int clear_path(const char *path)
 {
     struct stat status;
+    pid_t listener = 0;
     int rc, waits = 0;
     if (lstat(path, &status) < 0)
         return errno == ENOENT ? 0 : -errno;
     if (!S_ISSOCK(status.st_mode))
         return -ENOTSOCK;
     /* That of a daemon that was killed may live on for a moment in a child that is becoming a command. */
-    do
+    do {
         rc = find_listener(path);
-    while (rc > 0 && state_lock_await_remains(rc, &waits));
+        listener = rc > 0 ? rc : listener; /* our looks fill its backlog */
+    } while (rc >= 0 && state_lock_await_remains(listener, &waits));
     if (rc >= 0)
         return -EADDRINUSE;
     if (rc != -ECONNREFUSED && rc != -ENOENT)

@@ -77,11 +77,12 @@ REMAINS = """
 import os, socket
 s = socket.socket(socket.AF_UNIX)
 s.bind("s")
-s.listen()
+s.listen(1)  # it is soon full of who has gone again
 s.settimeout(60)
 if os.fork() == 0:
     os.close(1)
-    s.accept()  # the daemon looks who is there
+    for _ in range(2):  # the daemon looks who is there, more than once
+        s.accept()
 """
 
 
