@@ -74,7 +74,7 @@ stop_daemon()
     tries=0
     while kill -0 "$pid" 2>/dev/null; do
         tries=$((tries + 1))
-        if [ "$tries" -gt 150 ]; then
+        if [ "$tries" -gt 600 ]; then
             kill -KILL "$pid" 2>/dev/null || :
             break
         fi
@@ -174,7 +174,7 @@ start_daemon()
     until coschedctl ping >/dev/null 2>&1; do
         kill -0 "$pid" 2>/dev/null || { pid=; fail "the daemon did not start"; }
         tries=$((tries + 1))
-        [ "$tries" -lt 200 ] || fail "the daemon does not answer after 20 s"
+        [ "$tries" -lt 600 ] || fail "the daemon does not answer after a minute"
         sleep 0.1
     done
     note "answers as process $pid"

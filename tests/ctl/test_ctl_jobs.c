@@ -362,7 +362,7 @@ int main(void)
 {
     Suite *suite = suite_create("ctl_jobs");
     TCase *tc = tcase_create("ctl_jobs");
-    tcase_set_timeout(tc, 60);
+    tcase_set_timeout(tc, 300);
     tcase_add_test(tc, list_is_a_table_without_control_characters);
     tcase_add_test(tc, list_as_json_is_one_array);
     tcase_add_test(tc, status_shows_every_job_that_exists);

@@ -293,7 +293,7 @@ int main(void)
 {
     Suite *suite = suite_create("ctl_run");
     TCase *tc = tcase_create("ctl_run");
-    tcase_set_timeout(tc, 60);
+    tcase_set_timeout(tc, 300);
     tcase_add_test(tc, run_separates_streams_and_exits_as_the_command);
     tcase_add_loop_test(tc, run_exits_and_tells_what_output_cannot, 0, 7);
     tcase_add_test(tc, run_that_is_refused_is_125);

@@ -39,9 +39,9 @@ void end(struct world *w)
 {
     dispatch_drain(w->dispatch, true);
     dispatch_interrupt(w->dispatch, true);
-    ck_assert_int_eq(dispatch_wait_idle(w->dispatch, cosched_in_ms(30000)), 0);
+    ck_assert_int_eq(dispatch_wait_idle(w->dispatch, cosched_in_ms(100000)), 0);
     dispatch_stop(w->dispatch);
-    ck_assert_int_eq(cosched_await(&w->task, NULL, cosched_in_ms(30000)), 0);
+    ck_assert_int_eq(cosched_await(&w->task, NULL, cosched_in_ms(100000)), 0);
     dispatch_destroy(w->dispatch);
     store_close(w->store);
     watch_fini(&w->watch);

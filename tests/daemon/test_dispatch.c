@@ -317,7 +317,7 @@ int main(void)
 {
     Suite *suite = suite_create("dispatch");
     TCase *tc = tcase_create("dispatch");
-    tcase_set_timeout(tc, 120);
+    tcase_set_timeout(tc, 300);
     tcase_add_test(tc, claimed_at_submission_until_the_slots_are_taken);
     tcase_add_test(tc, higher_priority_first_then_first_come);
     tcase_add_test(tc, delays_and_deadlines);

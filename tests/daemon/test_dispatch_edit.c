@@ -141,7 +141,7 @@ int main(void)
 {
     Suite *suite = suite_create("dispatch_edit");
     TCase *tc = tcase_create("dispatch_edit");
-    tcase_set_timeout(tc, 120);
+    tcase_set_timeout(tc, 300);
     tcase_add_test(tc, a_place_in_line_is_kept);
     tcase_add_test(tc, times_change_only_when_named);
     tcase_add_test(tc, a_cancel_beside_an_edit_wins);

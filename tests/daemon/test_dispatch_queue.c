@@ -261,7 +261,7 @@ int main(void)
 {
     Suite *suite = suite_create("dispatch_queue");
     TCase *tc = tcase_create("dispatch_queue");
-    tcase_set_timeout(tc, 120);
+    tcase_set_timeout(tc, 300);
     tcase_add_test(tc, changes_win_over_the_configuration_until_reset_and_survive);
     tcase_add_test(tc, a_pause_survives_a_restart);
     tcase_add_test(tc, a_deleted_queue_leaves_its_jobs_to_its_heir);

@@ -702,7 +702,7 @@ int main(void)
     TCase *tcase = tcase_create("kinds");
 
     tcase_add_checked_fixture(tcase, setup, teardown);
-    tcase_set_timeout(tcase, 120);
+    tcase_set_timeout(tcase, 300);
     tcase_add_loop_test(tcase, in_a_runtime, 0, 3 * BODIES);
     suite_add_tcase(suite, tcase);
     SRunner *runner = srunner_create(suite);

@@ -113,7 +113,7 @@ int main(void)
     Suite *suite = suite_create("rows");
     TCase *tc = tcase_create("rows");
     tcase_add_checked_fixture(tc, setup, teardown);
-    tcase_set_timeout(tc, 60);
+    tcase_set_timeout(tc, 300);
     tcase_add_test(tc, found_and_gone_as_in_a_plain_table);
     tcase_add_test(tc, each_sees_every_row_once_and_rows_stay_where_they_are);
     tcase_add_test(tc, heap_gives_them_in_order_whatever_left_in_between);

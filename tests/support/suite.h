@@ -10,7 +10,7 @@ static inline int suite_run(const char *name, const TTest *const *tests, size_t 
 {
     Suite *suite = suite_create(name);
     TCase *tcase = tcase_create(name);
-    tcase_set_timeout(tcase, 60);
+    tcase_set_timeout(tcase, 300);
     const char *only = getenv("COSCHED_TEST"); /* one test by name, as in run.h */
     for (size_t i = 0; i < count; i++) {
         if (only == NULL || strcmp(only, tests[i]->name) == 0) {
