@@ -9,78 +9,91 @@ work=$2
 cc=${3:-cc}
 only=${4:-}
 
-cflags=(-std=c11 -O1 -D_GNU_SOURCE -DCOS_EXPLORE -DCOS_DEBUG=1 -w -U_FORTIFY_SOURCE
-    -ffunction-sections)
-ldflags=-Wl,--gc-sections
+cflags=(-std=c11 -O1 -D_GNU_SOURCE -DCOS_EXPLORE -DCOS_DEBUG=1 -w -U_FORTIFY_SOURCE -ffunction-sections)
+read -ra uv < <(pkg-config --cflags libuv)
 rm -rf "$work"
 mkdir -p "$work/pristine/lib" "$work/pristine/tests"
 cp -r "$root/lib/src" "$root/lib/include" "$work/pristine/lib/"
 cp -r "$root/tests/explore" "$root/tests/support" "$work/pristine/tests/"
+# shellcheck source=tests/support/mutants.sh
+. "$root/tests/support/mutants.sh"
+mutants_begin "$work"
 
-compile() { # TREE OUTPUT SOURCE…
-    local tree=$1 output=$2
-    shift 2
-    "$cc" "${cflags[@]}" -I"$tree/tests/support/explore" -I"$tree/tests/support" -I"$tree/lib/src" -I"$tree/lib/include" "$@" -o "$output"
+# compile TREE VARIANT SOURCE OUTPUT: beside the output, in a .d file, what went into it.
+compile()
+{
+    local tree=$1 flags=()
+    [[ $2 != lock ]] || flags=(-DEX_LOCK_WORD)
+    "$cc" "${cflags[@]}" "${flags[@]}" -I"$tree/tests/support/explore" -I"$tree/tests/support" -I"$tree/lib/src" \
+        -I"$tree/lib/include" "${uv[@]}" -MMD -MF "${4%.new}.d" -c "$tree/$3" -o "$4"
 }
 
-for half in explore explore_memory; do
-    compile "$work/pristine" "$work/$half.o" -c "$work/pristine/tests/support/$half.c" || exit 1
-done
-uv=$(pkg-config --cflags libuv)
-
-# What a program of tasks links: real sources, and the model below them.
+# What a program is made of, VARIANT SOURCE a line. Programs of tasks link real sources, and the model below them.
 tasks=(event finish hop join park scope scopes spawn task timers wheel)
-sources_of() { # TREE PROGRAM
-    local tree=$1 noun=${2#explore_} name
+parts_of()
+{
+    local noun=${1#explore_} variant=plain name
+    local sources=(tests/support/explore.c tests/support/explore_memory.c "tests/explore/$1.c")
     case $noun in
     hop | join | inline | token)
-        printf '%s\n' "$tree/tests/explore/model.c" "$tree/lib/src/sync/call.c"
+        [[ $noun != token && $noun != inline ]] || variant=lock
+        sources+=(tests/explore/model.c lib/src/sync/call.c)
         for name in "${tasks[@]}"; do
-            printf '%s\n' "$tree/lib/src/sched/$name.c"
+            sources+=("lib/src/sched/$name.c")
         done
-        [[ $noun != token ]] || printf '%s\n' "$tree/lib/src/sync/later.c"
-        [[ $noun != inline ]] || printf '%s\n' "$tree/lib/src/sync/await.c" "$tree/lib/src/queue/deque.c"
+        [[ $noun != token ]] || sources+=(lib/src/sync/later.c)
+        [[ $noun != inline ]] || sources+=(lib/src/sync/await.c lib/src/queue/deque.c)
         ;;
-    *) [[ ! -f $tree/lib/src/queue/$noun.c ]] || printf '%s\n' "$tree/lib/src/queue/$noun.c" ;;
+    *) [[ ! -f $root/lib/src/queue/$noun.c ]] || sources+=("lib/src/queue/$noun.c") ;;
     esac
+    printf "$variant %s\\n" "${sources[@]}"
 }
 
-killed=0
-total=0
-bad=0
+# The object of a part, made once from the source as it is: whoever comes first makes it.
+object_of()
+{
+    local object=$work/pristine/$1/${2//\//_}.o
+    if [[ ! -f $object ]]; then
+        mkdir -p "${object%/*}"
+        (
+            flock 9
+            [[ -f $object ]] || { compile "$work/pristine" "$1" "$2" "$object.new" && mv "$object.new" "$object"; }
+        ) 9>"$object.lock" || return 1
+    fi
+    echo "$object"
+}
 
 # mutant NAME PROGRAM FILE PERL [ONLY]: PERL edits FILE as one string. PROGRAM: explore_X, linked with queue/X.c if
 # there is one. ONLY: the one exploration of the program that is expected to find it (default: any).
-mutant() {
-    local name=$1 program=$2 file=$3 edit=$4
-    [[ $name =~ $only ]] || return
-    total=$((total + 1))
-    local tree=$work/mutant
-    rm -rf "$tree"
-    cp -r "$work/pristine" "$tree"
-    perl -0pi -e "$edit" "$tree/$file"
-    if cmp -s "$tree/$file" "$work/pristine/$file"; then
+mutant()
+{
+    [[ ! $1 =~ $only ]] || mutants_queue judge "$@"
+}
+
+judge()
+{
+    local name=$1 program=$2 file=$3 edit=$4 variant source object objects=()
+    if ! mutants_edit "$work/pristine" "$file" "$edit"; then
         echo "DOES NOT APPLY  $name"
-        bad=$((bad + 1))
         return
     fi
-    local sources=("$tree/tests/explore/$program.c" "$work/explore.o" "$work/explore_memory.o")
-    mapfile -t -O "${#sources[@]}" sources < <(sources_of "$tree" "$program")
-    [[ $program != explore_token && $program != explore_inline ]] || sources+=(-DEX_LOCK_WORD)
-    # shellcheck disable=SC2086 # flags are words
-    if ! compile "$tree" "$work/mutant.bin" "${sources[@]}" $uv $ldflags; then
+    while read -r variant source; do
+        if object=$(object_of "$variant" "$source") && grep -qF "$work/pristine/$file" "$object.d"; then
+            object=$slot/${object##*/}
+            compile "$slot/tree" "$variant" "$source" "$object" || object=''
+        fi
+        objects+=("$object")
+    done < <(parts_of "$program")
+    if [[ " ${objects[*]} " != *" $slot/"* ]] || ! "$cc" "${objects[@]}" -Wl,--gc-sections -o "$slot/mutant"; then
         echo "DOES NOT BUILD  $name"
-        bad=$((bad + 1))
         return
     fi
-    COSCHED_EXPLORE_ONLY=${5:-} timeout 300 "$work/mutant.bin" >"$work/log" 2>&1
+    COSCHED_EXPLORE_FIRST=1 COSCHED_EXPLORE_ONLY=${5:-} timeout 300 "$slot/mutant" >"$slot/log" 2>&1
     local rc=$?
     if [[ $rc -eq 139 ]]; then # it followed a pointer that only the right order makes valid
-        killed=$((killed + 1))
         echo "killed    $name: crashed"
-    elif [[ $rc -eq 1 ]] && grep -q FAILED "$work/log"; then
-        killed=$((killed + 1))
-        echo "killed    $name: $(sed -n 's/: FAILED in execution \([0-9]*\):.*\/\([^/]*\)$/, execution \1: \2/p; t; s/: FAILED in execution \([0-9]*\):/, execution \1:/p' "$work/log" | head -1)"
+    elif [[ $rc -eq 1 ]] && grep -q FAILED "$slot/log"; then
+        echo "killed    $name: $(sed -n 's/: FAILED in execution \([0-9]*\):.*\/\([^/]*\)$/, execution \1: \2/p; t; s/: FAILED in execution \([0-9]*\):/, execution \1:/p' "$slot/log" | head -1)"
     else
         echo "SURVIVED  $name (exit $rc)"
     fi
@@ -215,6 +228,7 @@ mutant "inline: a stranger joins what runs inline" explore_inline $S/join.c 's/(
 mutant "inline: no announcement" explore_inline $A 's/    cos_atomic_store\(&t->joining, COS_JOINING_INLINE, release\);\n//'
 mutant "cancel: does not announce itself" explore_inline $S/spawn.c 's/!stranger \|\| cos_join_stranger\(t\)/true/' "reused"
 
-echo "FIGURES explore_mutants: $killed/$total"
-rm -rf "$work/mutant" "$work/pristine"
-[[ $killed -eq $total && $bad -eq 0 && $total -gt 0 ]]
+mutants_end explore_mutants
+ended=$?
+rm -rf "$work"/slot.* "$work/pristine"
+exit "$ended"

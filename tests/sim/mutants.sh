@@ -16,57 +16,61 @@ sim=$root/tests/support/sim
 cflags=(-std=c11 -O1 -g -D_GNU_SOURCE -DCOS_DEBUG=1 -w -U_FORTIFY_SOURCE -include "$sim/sim_rename.h"
     -I"$sim" -I"$root/tests/support")
 rm -rf "$work"
-mkdir -p "$work/lib"
+mkdir -p "$work/pristine/lib"
+cp -r "$root/lib/src" "$work/pristine/lib/src"
+# shellcheck source=tests/support/mutants.sh
+. "$root/tests/support/mutants.sh"
+mutants_begin "$work"
 echo 'extern const char sim_skip[]; const char sim_skip[] = "";' >"$work/skip.c"
 "$cc" "${cflags[@]}" -c "$work/skip.c" -o "$work/skip.o" || exit 1
 
-program() { # SCENARIOS: tests/sim/sim_SCENARIOS.c, compiled once
-    [[ -f $work/sim_$1.o ]] || "$cc" "${cflags[@]}" -I"$root/lib/src" -I"$root/lib/include" \
-        -c "$root/tests/sim/sim_$1.c" -o "$work/sim_$1.o"
+# SCENARIOS: tests/sim/sim_SCENARIOS.c, compiled once
+program()
+{
+    (
+        flock 9
+        [[ -f $work/sim_$1.o ]] || "$cc" "${cflags[@]}" -I"$root/lib/src" -I"$root/lib/include" \
+            -c "$root/tests/sim/sim_$1.c" -o "$work/sim_$1.o"
+    ) 9>"$work/sim_$1.lock"
 }
-
-killed=0
-total=0
-bad=0
 
 # mutant NAME FILE[:SCENARIO] SOURCE PERL [COMPILE…]: tests/sim/sim_FILE.c, the one scenario that is expected to find it, or all. PERL edits lib/src/SOURCE
 # as one string; what COMPILE names (SOURCE by default) is compiled against the edited tree and takes the place of its like in the
 # archive.
-mutant() {
+mutant()
+{
+    [[ $1 != *"$only"* ]] || mutants_queue judge "$@"
+}
+
+judge()
+{
     local name=$1 scenarios=${2%%:*} scenario=${2#*:} file=$3 edit=$4
     shift 4
-    [[ $name == *"$only"* ]] || return
-    total=$((total + 1))
-    rm -rf "$work/lib/src" "$work"/mutant_*.o
-    cp -r "$root/lib/src" "$work/lib/src"
-    perl -0pi -e "$edit" "$work/lib/src/$file"
-    if cmp -s "$work/lib/src/$file" "$root/lib/src/$file"; then
+    if ! mutants_edit "$work/pristine" "lib/src/$file" "$edit"; then
         echo "DOES NOT APPLY  $name"
-        bad=$((bad + 1))
         return
     fi
-    local sources=("$@") objects=() source
+    local sources=("$@") objects=() source object
     [[ ${#sources[@]} -gt 0 ]] || sources=("$file")
     for source in "${sources[@]}"; do
-        local object=$work/mutant_${source//\//_}.o
+        object=$slot/${source//\//_}.o
         objects+=("$object")
-        "$cc" "${cflags[@]}" -I"$work/lib/src" -I"$root/lib/include" -c "$work/lib/src/$source" -o "$object" || break
+        "$cc" "${cflags[@]}" -I"$slot/tree/lib/src" -I"$root/lib/include" -c "$slot/tree/lib/src/$source" -o "$object" ||
+            rm -f "$object"
     done
     if ! program "$scenarios" ||
-        ! "$cc" "$work/sim_$scenarios.o" "$work/skip.o" "${objects[@]}" "$archive" -no-pie -luv -lpthread -o "$work/mutant.bin"; then
+        ! "$cc" "$work/sim_$scenarios.o" "$work/skip.o" "${objects[@]}" "$archive" -no-pie -luv -lpthread -o "$slot/mutant"; then
         echo "DOES NOT BUILD  $name"
-        bad=$((bad + 1))
         return
     fi
     [[ $scenario != "$scenarios" ]] && local -x COSCHED_TEST=$scenario
     COSCHED_SIM_FIRST=1 COSCHED_SIM_NOSHRINK=1 COSCHED_SIM_CPU=5 COSCHED_SIM_LIMIT=2000000 COSCHED_SIM_SEEDS=$seeds \
-        timeout 600 "$work/mutant.bin" >"$work/log" 2>&1
+        timeout 600 "$slot/mutant" >"$slot/log" 2>&1
     local rc=$?
-    if [[ $rc -eq 1 ]] && grep -q 'FAILED with seed' "$work/log" && ! grep -q 'NOT REPLAYED' "$work/log"; then
-        killed=$((killed + 1))
-        echo "killed    $name: $(sed -n 's/.*FIGURES sim_[a-z_]*: .* failed, \([0-9]*\) runs.*/\1/p' "$work/log") runs; $(grep -m1 'FAILED with seed' "$work/log" | sed 's/: FAILED with/,/' | cut -c1-150)"
+    if [[ $rc -eq 1 ]] && grep -q 'FAILED with seed' "$slot/log" && ! grep -q 'NOT REPLAYED' "$slot/log"; then
+        echo "killed    $name: $(sed -n 's/.*FIGURES sim_[a-z_]*: .* failed, \([0-9]*\) runs.*/\1/p' "$slot/log") runs; $(grep -m1 'FAILED with seed' "$slot/log" | sed 's/: FAILED with/,/' | cut -c1-150)"
     else
-        echo "SURVIVED  $name (exit $rc): $(tail -1 "$work/log" | cut -c1-150)"
+        echo "SURVIVED  $name (exit $rc): $(tail -1 "$slot/log" | cut -c1-150)"
     fi
 }
 
@@ -138,6 +142,7 @@ mutant "help: no worker calls a sleeping MAIN" help:a_sleeping_main_is_called_by
 mutant "lines: low never ages" help:no_priority_waits_longer_than_the_bound sched/lines.c 's/e->low_passed >= COS_LOW_TURNS/false/'
 mutant "lines: high has each turn" help:no_priority_waits_longer_than_the_bound sched/lines.c 's/e->high_run < COS_HIGH_RUN/true/'
 
-echo "FIGURES sim_mutants: killed $killed/$total, $seeds seeds a scenario at most"
-rm -rf "${work:?}/lib"
-[[ $killed -eq $total && $bad -eq 0 && $total -gt 0 ]]
+mutants_end sim_mutants 'killed ' ", $seeds seeds a scenario at most"
+ended=$?
+rm -rf "$work"/slot.* "$work/pristine"
+exit "$ended"

@@ -429,6 +429,9 @@ int ex_run(const struct ex_program *program)
         ex.executions++;
         if (!execute()) {
             print_failure();
+            if (getenv("COSCHED_EXPLORE_FIRST") != NULL) {
+                exit(1);
+            }
             return 1;
         }
         ex.deepest = ex.steps > ex.deepest ? ex.steps : ex.deepest;

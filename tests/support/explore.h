@@ -36,7 +36,8 @@ struct ex_program {
 };
 
 /* Explores all of it and prints executions, bound and time. 0, or 1 after printing the failing execution.
- * COSCHED_EXPLORE_ONLY: part of the names of the programs that are to run. */
+ * COSCHED_EXPLORE_ONLY: part of the names of the programs that are to run. COSCHED_EXPLORE_FIRST: the first that fails ends
+ * the process with 1. */
 int ex_run(const struct ex_program *program);
 
 /* Called by programs and shims, inside an execution. */
