@@ -29,7 +29,7 @@ compile()
 }
 
 # What a program is made of, VARIANT SOURCE a line. Programs of tasks link real sources, and the model below them.
-tasks=(event finish hop join park scope scopes spawn task timers wheel)
+tasks=(depot event finish hop join park scope scopes spawn task timers wheel)
 parts_of()
 {
     local noun=${1#explore_} variant=plain name

@@ -164,7 +164,7 @@ START_TEST(put_into_a_cache_that_never_got_one)
     free(stacks);
     ck_assert_uint_eq(stats().in_use, 0);
     cos_stack_cache_fini(&other);
-    cos_stack_cache_flush(&cache);
+    cos_stack_cache_flush(&cache, cos_clock_now());
     size_t cached = stats().cached;
     put_many(get_many(cached, 65536), cached); /* all of them can be had again */
     ck_assert_uint_eq(stats().cached, cached);
@@ -410,7 +410,7 @@ START_TEST(idle_stacks_give_their_memory_back)
     ck_assert_uint_ge(dirty, n * (65536 / cos_stack_guard_bytes() - 1));
     int64_t before = cos_clock_now();
     put_many(stacks, n);
-    cos_stack_cache_flush(&cache);
+    cos_stack_cache_flush(&cache, cos_clock_now());
 
     int64_t due = cos_stack_trim(before + COS_STACK_IDLE_NS - 1);
     ck_assert_int_ge(due, before + COS_STACK_IDLE_NS); /* too early: nothing happened */
@@ -474,7 +474,7 @@ static void *churn_stacks(void *arg)
             (void)cos_stack_trim(cos_clock_now() + COS_STACK_IDLE_NS);
         }
         if (i % 5000 == 4999) {
-            cos_stack_cache_flush(&mine);
+            cos_stack_cache_flush(&mine, cos_clock_now());
         }
     }
     while (n > 0) {

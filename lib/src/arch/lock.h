@@ -59,4 +59,9 @@ static inline void cos_lock_release(struct cos_lock *lock)
         cos_lock_release_slow(lock);
     }
 }
+
+/* n locks that the caller holds have become zeros, because the memory they lie in was given back to the system. They are free,
+ * then; but who sleeps at one of them was not told. True: somebody may, and the caller wakes at each of them. */
+bool cos_lock_forget(uint32_t n);
+void cos_lock_wake_all(struct cos_lock *lock);
 #endif

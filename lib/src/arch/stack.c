@@ -208,15 +208,14 @@ void cos_stack_cache_init(struct cos_stack_cache *cache)
     cos_lock_release(&depot.lock);
 }
 
-void cos_stack_cache_flush(struct cos_stack_cache *cache)
+void cos_stack_cache_flush(struct cos_stack_cache *cache, int64_t since_ns)
 {
-    int64_t now = cos_clock_now();
     cos_lock_acquire(&depot.lock);
     for (uint32_t i = 0; i < COS_STACK_CLASSES; i++) {
         struct cos_stack_magazine *both[] = {cache->loaded[i], cache->previous[i]};
         for (size_t k = 0; k < 2 && both[k] != NULL; k++) {
             while (both[k]->count > 0) {
-                pour(i, &both[k]->slots[--both[k]->count], now);
+                pour(i, &both[k]->slots[--both[k]->count], since_ns);
             }
         }
         cos_atomic_store(&cache->held[i], 0, relaxed);
@@ -235,7 +234,7 @@ void cos_stack_cache_fini(struct cos_stack_cache *cache)
     if (!known) {
         return;
     }
-    cos_stack_cache_flush(cache);
+    cos_stack_cache_flush(cache, cos_clock_now());
     cos_lock_acquire(&depot.lock);
     *cache->link = cache->next;
     if (cache->next != NULL) {

@@ -59,8 +59,8 @@ struct cos_stack_stats {
 
 void cos_stack_cache_init(struct cos_stack_cache *cache);
 void cos_stack_cache_fini(struct cos_stack_cache *cache); /* gives all to the depot; zeroed is fine */
-void cos_stack_cache_flush(
-    struct cos_stack_cache *cache); /* same, the cache stays usable: before a long sleep */
+/* Same, the cache stays usable: in a long sleep. Its stacks have lain idle since then. */
+void cos_stack_cache_flush(struct cos_stack_cache *cache, int64_t since_ns);
 
 /* A stack of the smallest class of at least `bytes` bytes. Usable: class bytes less one page and less a gap of
  * at most COS_STACK_GAP_MAX, so ask for cos_stack_bytes_for(need) where `need` must be usable.

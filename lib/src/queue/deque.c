@@ -43,6 +43,8 @@
 #include <errno.h>
 #include <stddef.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include "base/alloc.h"
 
@@ -118,6 +120,31 @@ int cos_deque_reserve_owner(struct cos_deque *d, int64_t n)
     }
     d->limit = t + capacity;
     return 0;
+}
+
+/* The whole pages inside it. */
+static void release_cells(struct cos_deque_ring *ring)
+{
+    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+    uintptr_t from = ((uintptr_t)&ring->cell[0] + page - 1) & ~(page - 1);
+    uintptr_t to = (uintptr_t)&ring->cell[ring->mask + 1] & ~(page - 1);
+    if (to > from) {
+        (void)madvise((void *)from, to - from, MADV_DONTNEED); /* refused: it stays as it is */
+    }
+}
+
+/* Of an empty deque no cell counts: a thief that still reads one, of this ring or an older, looked at a top that has gone on since,
+ * and its CAS fails (T4). What is pushed from here on is written into fresh zeros. */
+void cos_deque_trim_owner(struct cos_deque *d)
+{
+    if (cos_deque_size(d) > 0) {
+        return;
+    }
+    struct cos_deque_ring *ring = cos_atomic_load(&d->ring, relaxed); /* relaxed: own store */
+    while (ring != NULL && ring->mask >= COS_DEQUE_TRIM_MIN) {
+        release_cells(ring);
+        ring = ring->retired;
+    }
 }
 
 uint32_t cos_deque_take_last_owner(struct cos_deque *d, int64_t b, int64_t t)

@@ -23,6 +23,7 @@ enum cos_steal {
 enum {
     COS_DEQUE_CAPACITY_LOG2 = 8,      /* what an executor starts with */
     COS_DEQUE_CAPACITY_LOG2_MAX = 30, /* push answers -ENOMEM beyond */
+    COS_DEQUE_TRIM_MIN = 4096,        /* a smaller ring is not worth the system call */
     COS_DEQUE_APART = 128,            /* a line and the neighbour that the prefetcher drags along */
 };
 
@@ -58,6 +59,8 @@ static inline uint32_t cos_deque_take_bottom_owner(struct cos_deque *d);
 static inline bool cos_deque_take_bottom_if_owner(struct cos_deque *d, uint32_t v);
 /* Owner thread only. Oldest entry or 0: what a fair loop runs. One locked operation, no fence. */
 uint32_t cos_deque_take_top_owner(struct cos_deque *d);
+/* Owner thread only. The memory of an empty deque that once was large goes back to the system, its cells' addresses stay. */
+void cos_deque_trim_owner(struct cos_deque *d);
 /* Owner thread only. Room for n more pushes that cannot fail. 0 or -ENOMEM. */
 int cos_deque_reserve_owner(struct cos_deque *d, int64_t n);
 

@@ -28,6 +28,7 @@ int cos_exec_init(struct cos_exec *e, struct cosched_runtime *rt, enum cos_exec_
     e->lines = &rt->lines[kind];
     e->rng = UINT64_C(0x9E3779B97F4A7C15) * (id + 1);
     e->watching = INT64_MAX;
+    e->trim_look_at = INT64_MAX;
     e->allowance = e->budget = COS_EXEC_BUDGET;
     cos_inbox_init(&e->inbox);
     cos_timers_init(&e->timers, cos_clock_now());

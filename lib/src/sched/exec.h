@@ -72,7 +72,8 @@ struct cos_exec {
     bool own_done;             /* own threads: the task has ended */
     int64_t awake_since;       /* workers: for busy_ns */
     int64_t watching; /* workers: until when this sleeper watches all timers; INT64_MAX: it does not */
-    uint64_t trimmed_slices; /* trim.c: the work that was done when it looked last */
+    int64_t trim_look_at; /* trim.c: when it looks whether it has been idle; INT64_MAX: nothing is at hand */
+    uint64_t trim_slices; /* the work that had been done when it looked last */
     _Alignas(COS_CACHE_LINE) struct cos_counters count;
     COS_ATOMIC(int32_t) tid; /* of its thread. relaxed: a number */
     COS_ATOMIC(uint64_t)

@@ -126,8 +126,10 @@ static void arm_timer(struct cosched_runtime *rt)
     struct cos_uv *u = rt->loop.uv;
     int64_t now = cos_clock_now();
     int64_t next = cos_timers_next(&rt->main->timers);
-    int64_t trim_at = cos_trim_before_sleep(rt->main, now);
-    next = trim_at < next ? trim_at : next;
+    int64_t look_at = cos_trim_before_sleep(rt->main, now);
+    next = look_at < next ? look_at : next;
+    int64_t depots_at = cos_trim_depots(rt->main, now);
+    next = depots_at < next ? depots_at : next;
     next = rt->help.look_at < next ? rt->help.look_at : next;
     next = u->turn_deadline < next ? u->turn_deadline : next;
     if (next == u->armed_for) {

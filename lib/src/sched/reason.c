@@ -3,8 +3,10 @@
 
 #include <errno.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include "base/assert.h"
+#include "sched/depot.h"
 
 struct cos_reason *cos_reasons;
 
@@ -13,14 +15,16 @@ int cos_reasons_reserve(uint32_t capacity)
     if (cos_reasons != NULL) {
         return 0;
     }
-    size_t bytes = ((size_t)capacity + 1) * sizeof *cos_reasons;
-    void *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
-                   -1, 0);
-    if (p == MAP_FAILED) {
-        return -ENOMEM;
+    cos_reasons = cos_depot_map(capacity, sizeof *cos_reasons);
+    return cos_reasons != NULL ? 0 : -ENOMEM;
+}
+
+void cos_reasons_forget(uint32_t first, uint32_t n)
+{
+    size_t bytes = n * sizeof *cos_reasons;
+    if (bytes % (size_t)sysconf(_SC_PAGESIZE) == 0) {
+        (void)madvise(&cos_reasons[first], bytes, MADV_DONTNEED);
     }
-    cos_reasons = p;
-    return 0;
 }
 
 bool cos_reason_read(uint32_t base, struct cos_reason_seen *out)

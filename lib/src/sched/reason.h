@@ -22,6 +22,8 @@ struct cos_reason {
 extern struct cos_reason *cos_reasons; /* by index; const after cos_reasons_reserve */
 
 int cos_reasons_reserve(uint32_t capacity); /* once; -ENOMEM */
+/* The records of a chunk of free blocks take no memory any more, where pages are small enough. Zeros are no record. */
+void cos_reasons_forget(uint32_t first, uint32_t n);
 
 /* By the task. reason: enum cosched_reason, and above its eight bits how many things an array in `object` has. release, each:
  * whoever reads one of them (acquire) finds the stamp of that time, or a later one, when it reads the stamp again. */

@@ -1,7 +1,7 @@
 /* Control blocks: what a handle names.
  *
- * 192 bytes each, in one range of addresses that stays reserved for the life of the process, so a stale handle or a
- * late wake-up always reads a control block, and the generation tells it that its task is gone. A block is a task
+ * 192 bytes each, in one range of addresses that stays mapped for the life of the process, so a stale handle or a
+ * late wake-up always reads a control block (or zeros: depot.h), and the generation tells it that its task is gone. A block is a task
  * (fiber == NULL until its first run), a scope of its own (cosched_scope_begin), or a hop in flight.
  *
  * The join word is the life of the handle: {generation, who}. Drawing (moves of `who`):
@@ -135,7 +135,7 @@ extern COS_HIDDEN struct cos_task *cos_task_blocks; /* const after cos_tasks_res
  * keep a quarter of the limit at most: idle ones give nothing back, and what they keep is what a busy one cannot have. */
 extern COS_HIDDEN uint32_t cos_tasks_cache_max;
 extern COS_HIDDEN COS_ATOMIC(uint32_t)
-    cos_tasks_used; /* the highest index ever handed out: release after its block is made */
+    cos_tasks_used; /* the highest index ever handed out: release after its block is made (depot.c) */
 
 /* Any index that was ever handed out. Const for the process. */
 static inline struct cos_task *cos_task_at(uint32_t index)
@@ -146,6 +146,14 @@ static inline struct cos_task *cos_task_at(uint32_t index)
 /* A block with a fresh life: join {generation, NONE}, wait over. NULL: tasks_max reached or no memory. cache NULL: threads
  * that are no executor. */
 struct cos_task *cos_task_alloc(struct cos_task_cache *cache);
+
+/* Owner of the cache. */
+static inline void cos_task_cache_push(struct cos_task_cache *cache, struct cos_task *t)
+{
+    cos_atomic_store(&t->link, cache->head, relaxed); /* relaxed: the cache is this thread's */
+    cache->head = t->index;
+    cache->count++;
+}
 
 /* The same from what an executor has at hand; NULL: ask cos_task_alloc. */
 static inline struct cos_task *cos_task_take(struct cos_task_cache *cache)
@@ -197,9 +205,7 @@ static inline void cos_task_recycle_as(struct cos_task_cache *cache, struct cos_
     }
     t->kind = COS_TASK_FREE;
     cos_atomic_store(&t->fiber, NULL, relaxed);
-    cos_atomic_store(&t->link, cache->head, relaxed); /* relaxed: the cache is this thread's */
-    cache->head = t->index;
-    cache->count++;
+    cos_task_cache_push(cache, t);
 }
 
 static inline void cos_task_recycle(struct cos_task_cache *cache, struct cos_task *t)
@@ -228,7 +234,7 @@ static inline cosched_task cos_task_handle(const struct cos_task *t)
 /* The block a handle names, or NULL for an index that never was. The generation is the caller's to check. */
 static inline struct cos_task *cos_task_lookup(cosched_task handle)
 {
-    /* acquire: pairs with the release in take_new. */
+    /* acquire: pairs with the release in depot.c, make. */
     bool known = handle.index != 0 && handle.index <= cos_atomic_load(&cos_tasks_used, acquire);
     return COS_LIKELY(known) ? cos_task_at(handle.index) : NULL;
 }

@@ -94,7 +94,10 @@ static int64_t sleep_until(struct cos_exec *e, int64_t now)
 {
     struct cosched_runtime *rt = e->rt;
     int64_t own = cos_timers_next(&e->timers);
-    int64_t first = cos_trim_before_sleep(e, now);
+    int64_t look_at = cos_trim_before_sleep(e, now);
+    own = look_at < own ? look_at : own;
+    int64_t depots_at = cos_trim_depots(e, now);
+    int64_t first = depots_at < own ? depots_at : own;
     for (uint32_t i = 1; i <= rt->workers; i++) {
         int64_t next = cos_timers_next(&rt->execs[i]->timers);
         first = next < first ? next : first;

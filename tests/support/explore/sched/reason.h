@@ -18,4 +18,10 @@ static inline void cos_reason_clear(uint32_t base)
 {
     (void)base;
 }
+
+static inline void cos_reasons_forget(uint32_t first, uint32_t n)
+{
+    (void)first;
+    (void)n;
+}
 #endif
