@@ -15,12 +15,14 @@ static COS_ATOMIC(uint32_t) item[ITEMS]; /* 1: waits to be taken */
 static COS_ATOMIC(uint32_t) stop;
 static int payload[ITEMS];
 static unsigned taken[ITEMS], submitted, asleep_now;
+static uint32_t taker[ITEMS]; /* 1 + its number */
 static int64_t deadline_ns;
 static bool closing; /* the program has a send_home: workers look at stop */
 
 static void setup(void)
 {
     memset(taken, 0, sizeof taken);
+    memset(taker, 0, sizeof taker);
     memset(item, 0, sizeof item);
     stop = 0;
     submitted = asleep_now = 0;
@@ -50,22 +52,23 @@ static void setup_closing(void)
     closing = true;
 }
 
-static bool scan(void)
+static bool scan(uint32_t id)
 {
     for (unsigned i = 0; i < ITEMS; i++) {
         if (cos_atomic_load(&item[i], relaxed) == 1 &&
             cos_atomic_exchange(&item[i], 0, acquire) == 1) {
             ex_data_read(&payload[i]);
             taken[i]++;
+            taker[i] = id + 1;
             return true;
         }
     }
     return false;
 }
 
-static bool scan_as_searcher(void)
+static bool scan_as_searcher(uint32_t id)
 {
-    bool found = scan();
+    bool found = scan(id);
     if (cos_parker_search_end(&parker, found)) {
         (void)cos_parker_notify(&parker);
     }
@@ -76,12 +79,12 @@ static bool scan_as_searcher(void)
 static void worker(uint32_t id, bool searches)
 {
     for (;; searches = true) {
-        if (searches && cos_parker_search_begin(&parker) && scan_as_searcher()) {
+        if (searches && cos_parker_search_begin(&parker) && scan_as_searcher(id)) {
             return;
         }
         cos_parker_prepare(&parker, id);
         bool home = closing && cos_atomic_load(&stop, relaxed) != 0;
-        if (home || scan()) {
+        if (home || scan(id)) {
             cos_parker_cancel(&parker, id);
             if (cos_parker_search_end(&parker, !home)) {
                 (void)cos_parker_notify(&parker);
@@ -95,7 +98,7 @@ static void worker(uint32_t id, bool searches)
             return;
         }
         EX_CHECK(rc == 0);
-        if (scan_as_searcher()) {
+        if (scan_as_searcher(id)) {
             return;
         }
     }
@@ -127,6 +130,28 @@ static void submit(unsigned i)
     ex_data_write(&payload[i]);
     submitted |= 1u << i;
     cos_atomic_store(&item[i], 1, release);
+}
+
+/* Whoever took the first item makes the second, as workers do: with the light fence. */
+static void breeder(uint32_t id)
+{
+    worker(id, true);
+    if (taker[0] == id + 1) {
+        submit(1);
+        if (cos_parker_pushed(&parker)) {
+            (void)cos_parker_notify(&parker);
+        }
+    }
+}
+
+static void breeder_0(void)
+{
+    breeder(0);
+}
+
+static void breeder_1(void)
+{
+    breeder(1);
 }
 
 static void submit_0(void)
@@ -207,6 +232,14 @@ int main(void)
          3,
          setup,
          {worker_0, worker_1, submit_batch},
+         may_sleep,
+         check,
+         2,
+         0},
+        {"parker work made by a worker",
+         3,
+         setup,
+         {breeder_0, breeder_1, submit_0},
          may_sleep,
          check,
          2,

@@ -161,8 +161,10 @@ P=lib/src/queue/parker
 mutant "doorbell: no fence in announce" explore_inbox $P.h 's/(announce\(struct.*?)    cos_atomic_fence_full\(\);/$1/s'
 mutant "doorbell: no fence before the look" explore_inbox $P.h 's/(ring_needed\(struct.*?)    cos_atomic_fence_full\(\);/$1/s'
 mutant "doorbell: every producer rings" explore_inbox $P.h 's/ &&\s+cos_atomic_exchange\(&bell->parked, 0, relaxed\) != 0//'
-mutant "parker: no heavy fence in prepare" explore_parker $P.c 's/\n    cos_fence_heavy\(\);//'
-mutant "parker: no light fence in notify" explore_parker $P.c 's/(cos_parker_notify\(struct.*?)    cos_fence_light\(\);/$1/s'
+mutant "parker: no heavy fence in prepare" explore_parker $P.c 's/\n        cos_fence_heavy\(\);//' "made by a worker"
+mutant "parker: a full fence beside workers that are awake" explore_parker $P.c 's/if \(\(before \| bit\) == all\)/if (true)/' "made by a worker"
+mutant "parker: no full fence in prepare" explore_parker $P.c 's/(== all\) \{\n)        cos_atomic_fence_full\(\);/$1/'
+mutant "parker: a light fence in notify" explore_parker $P.c 's/(cos_parker_notify\(struct.*?)    cos_atomic_fence_full\(\);/$1    cos_fence_light();/s'
 mutant "parker: no second look at parked" explore_parker $P.c \
     's/(return true; \/\* the woken worker.*?searching, 1, relaxed\);)/$1\n        return false;/s' "turn given back"
 mutant "parker: who finds work in bed wakes nobody" explore_parker tests/explore/explore_parker.c \
@@ -173,7 +175,7 @@ mutant "parker: bit looked at before the word" explore_parker $P.c \
 mutant "parker: time-out loses the wake-up" explore_parker $P.c 's/if \(withdraw\(p, id\)\) \{\n                return/(void)withdraw(p, id);\n            {\n                return/' "deadline"
 mutant "parker: waker does not raise the word" explore_parker $P.c 's/wakes_sent, 1, release\)/wakes_sent, 0, release)/'
 mutant "parker: waker does not count its worker" explore_parker $P.c 's/&none, 1, relaxed, relaxed\)/\&none, 0, relaxed, relaxed)/; s/COS_ASSERT\(before >= 1\);//'
-mutant "parker: no rescan before sleep" explore_parker tests/explore/explore_parker.c 's/home \|\| scan\(\)/home/'
+mutant "parker: no rescan before sleep" explore_parker tests/explore/explore_parker.c 's/home \|\| scan\(id\)/home/'
 
 W=lib/src/queue/wait.h
 mutant "wait: commit by a store" explore_wait $W \

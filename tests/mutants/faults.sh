@@ -115,7 +115,7 @@ mutant - "worker: sleeps without looking again" plain lib/test_worker:a_post_mee
 mutant - "worker: woken for nothing it goes on as if it had not searched" asan lib/test_worker:bursts_that_come_while_workers_fall_asleep_reach_every_worker@3 $SCHED/worker.c \
     's/while \(rc == 0 && index == 0\)/while (0)/'
 mutant - "submit: a sleeper is woken only for the first entry" plain lib/test_worker:work_made_on_a_worker_is_stolen_by_the_others $SCHED/exec.c \
-    's/(        cos_injector_push\(&rt->injector, t->index\);\n    \}\n)    cos_parker_notify\(&rt->parker\);/$1    if (!keep) {\n        cos_parker_notify(\&rt->parker);\n    }/'
+    's/ \|\| cos_parker_pushed\(&rt->parker\)\) \{/) {/'
 mutant - "submit: MAIN is not rung" plain lib/test_hop:hop_goes_there_and_says_where_it_was@1 $SCHED/exec.c 's/cos_mainloop_ring\(to->rt\);/;/'
 mutant - "budget: never refilled" plain lib/test_timers:tasks_that_yield_do_not_keep_the_loop_from_its_timers@0 $SCHED/mainloop.c 's/        e->budget = e->allowance;\n//'
 mutant - "budget: never spent" plain lib/test_timers:tasks_that_yield_do_not_keep_the_loop_from_its_timers@1 $SCHED/exec.c 's/        e->budget--;\n        struct cos_fiber \*f/        struct cos_fiber *f/'

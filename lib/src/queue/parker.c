@@ -6,7 +6,7 @@
  * wakes somebody only if nobody searches; a searcher that finds work and is the last one wakes one more; a searcher
  * that finds nothing rescans in bed, and when it finds something there it is a searcher again.
  *
- * Why no entry is slept over. Producer S: push; L; read searching; read parked. Worker W: [searching - 1;] set
+ * Why no entry is slept over. Producer S: push; fence; read searching; read parked. Worker W: [searching - 1;] set
  * its bit in parked; H; rescan. H falls, for S, before its reads or after its push.
  *   - after the push: the rescan sees the entry. It may take another one and be busy with that for long, while
  *     S had counted on it as a searcher: that is why cancel makes it one again, and the last one notifies.
@@ -24,6 +24,15 @@
  * Clearing the bit is the wake-up; the futex word only tells the sleeping thread to look at its bit. So a worker
  * that cancels never waits for a waker that was preempted half-way, and a raise of the word that comes late
  * costs its next sleep one turn of a loop.
+ *
+ * The fences. A worker that pushes has a light one (cos_parker_pushed), everybody else a full one. So H need be heavy
+ * only for workers that are awake; for the others a full one does. Who is awake tells the word itself: all bits are set and
+ * cleared by read-modify-writes of it, one after another. If W's own finds the bit of V set, then
+ *   - what V pushed before it set the bit happened before W's rescan (release, acquire);
+ *   - V's bit is cleared after W's was set, so whatever V pushes then, it sees W's bit without any fence;
+ *   - what V pushes from bed (timers that its rescan fires) it has seen itself, so it clears its bit by cancel, and as
+ *     the last searcher it notifies after that; any other searcher stands as X above.
+ * The last one awake thus goes to bed without a system call; with a lone worker every one does.
  *
  * The lowest bit is taken first: the same few workers stay warm, the others sleep on. */
 #include "queue/parker.h"
@@ -63,7 +72,7 @@ bool cos_parker_search_begin(struct cos_parker *p)
 bool cos_parker_search_end(struct cos_parker *p, bool found)
 {
     /* relaxed: if nothing was found, prepare's fence orders this before the rescan; if the last searcher found
-     * work, the light fence in notify orders it before the look at parked (both partners of prepare). */
+     * work, the fence in notify orders it before the look at parked (both partners of prepare). */
     uint32_t before = cos_atomic_sub(&p->searching, 1, relaxed);
     COS_ASSERT(before >= 1);
     return found && before == 1;
@@ -94,8 +103,8 @@ static bool wake_one(struct cos_parker *p)
 
 bool cos_parker_notify(struct cos_parker *p)
 {
-    /* The producer's half: the push before the reads below. The partner is the heavy fence in prepare. */
-    cos_fence_light();
+    /* The producer's half: the push before the reads below. The partner is the fence in prepare, heavy or full. */
+    cos_atomic_fence_full();
     for (;;) {
         /* relaxed, both: ordered by the fences, no data is read through them. */
         if (cos_atomic_load(&p->searching, relaxed) != 0 ||
@@ -111,21 +120,21 @@ bool cos_parker_notify(struct cos_parker *p)
             return true; /* the woken worker owns the count now */
         }
         (void)cos_atomic_sub(&p->searching, 1, relaxed); /* relaxed: ordered by the fence below */
-        /* The count before the second look at parked; the partner is the heavy fence in prepare. */
-        cos_fence_light();
+        /* The count before the second look at parked; the partner is the fence in prepare. */
+        cos_atomic_fence_full();
     }
 }
 
 void cos_parker_wake_all(struct cos_parker *p)
 {
-    /* The caller's flag before the look at parked; the partner is the heavy fence in prepare. */
-    cos_fence_light();
+    /* The caller's flag before the look at parked; the partner is the fence in prepare. */
+    cos_atomic_fence_full();
     while (cos_atomic_load(&p->parked, relaxed) != 0) {  /* relaxed: as in notify */
         (void)cos_atomic_add(&p->searching, 1, relaxed); /* on behalf of the one about to be woken */
         if (!wake_one(p)) {
             (void)cos_atomic_sub(&p->searching, 1,
                                  relaxed); /* relaxed: as in notify, the loop looks again */
-            cos_fence_light();
+            cos_atomic_fence_full();
         }
     }
 }
@@ -133,12 +142,19 @@ void cos_parker_wake_all(struct cos_parker *p)
 void cos_parker_prepare(struct cos_parker *p, uint32_t id)
 {
     COS_ASSERT(id < p->workers);
-    /* release: pairs with the acquire in wake_one. */
-    uint64_t before = cos_atomic_or(&p->parked, UINT64_C(1) << id, release);
-    COS_ASSERT((before & UINT64_C(1) << id) == 0);
-    /* The sleeper's half: bit (and the end of its search) before the rescan. The partners are the light fences
-     * in notify and wake_all. */
-    cos_fence_heavy();
+    uint64_t bit = UINT64_C(1) << id;
+    uint64_t all = ~UINT64_C(0) >> (COS_PARKER_WORKERS_MAX - p->workers);
+    /* release: pairs with the acquire in wake_one, and with those of parked by which the others get up. acquire: pairs with
+     * the releases here by which those others went to bed whose bits it finds. */
+    uint64_t before = cos_atomic_or(&p->parked, bit, acq_rel);
+    COS_ASSERT((before & bit) == 0);
+    /* The sleeper's half: bit (and the end of its search) before the rescan. The partners are the full fences in notify
+     * and wake_all and, of workers that are awake, the light one in pushed: without such workers a full one will do. */
+    if ((before | bit) == all) {
+        cos_atomic_fence_full();
+    } else {
+        cos_fence_heavy();
+    }
 }
 
 /* Clears the own bit. False when a waker was faster: the caller counts as a searcher already. */

@@ -10,7 +10,7 @@
  *             cos_parker_notify(p);              wakes one more
  *         if (found) run it;
  *     }
- *     cos_parker_prepare(p, id);                 announce, heavy fence
+ *     cos_parker_prepare(p, id);                 announce, fence
  *     rescan all queues, due timers and the order to go home;
  *     if (found) {
  *         cos_parker_cancel(p, id);              a searcher again: search_end and notify as above,
@@ -63,10 +63,12 @@ bool cos_parker_search_end(struct cos_parker *p, bool found);
 /* Any thread, after each push of work for the pool. Returns whether it woke a worker. */
 bool cos_parker_notify(struct cos_parker *p);
 
-/* The same for the busiest of producers: its first look is inline, and mostly all there is. True: notify is to be called. */
+/* The same for the busiest of producers, the workers, and for them only: its first look is inline, and mostly all there is.
+ * True: notify is to be called. */
 static inline bool cos_parker_pushed(struct cos_parker *p)
 {
-    /* The producer's half, as in notify: the push before the reads below. The partner is the heavy fence in prepare. */
+    /* The producer's half, as in notify: the push before the reads below. The partner is the heavy fence in prepare, which
+     * comes as long as another worker than the sleeper is awake: this one. */
     cos_fence_light();
     /* relaxed, both: ordered by the fences, no data is read through them. */
     return COS_UNLIKELY(cos_atomic_load(&p->parked, relaxed) != 0) &&

@@ -144,7 +144,9 @@ static void submit_worker(struct cosched_runtime *rt, struct cos_exec *e, struct
     } else if (!keep || cos_deque_push_owner(&e->deque, t->index) < 0) {
         cos_injector_push(&rt->injector, t->index);
     }
-    cos_parker_notify(&rt->parker);
+    if (e == NULL || e->kind != COS_EXEC_WORKER || cos_parker_pushed(&rt->parker)) {
+        cos_parker_notify(&rt->parker);
+    }
 }
 
 void cos_submit(struct cos_exec *e, struct cos_task *t)
@@ -177,7 +179,7 @@ void cos_resubmit(struct cos_exec *e, struct cos_task *t)
     if (e->kind != COS_EXEC_WORKER || (t->flags & COS_TASK_PRIORITY) != 0 ||
         cos_deque_push_owner(&e->deque, t->index) < 0) {
         cos_submit(e, t);
-    } else if (e->running != NULL) {
+    } else if (e->running != NULL && cos_parker_pushed(&e->rt->parker)) {
         cos_parker_notify(
             &e->rt->parker); /* another task runs here now: t is work for a sleeper (I3) */
     }
