@@ -153,13 +153,27 @@ static bool spin(struct cosched_runtime *rt)
         return false;
     }
     int64_t end = cos_clock_now() + COS_SPIN_NS;
-    while (cos_inbox_empty(&e->inbox) && cos_clock_now() < end) {
-        cos_relax();
-        cos_relax();
-    }
-    bool paid = !cos_inbox_empty(&e->inbox);
+    bool paid;
+    do {
+        for (int i = 0; i < COS_SPIN_LOOKS && cos_inbox_empty(&e->inbox); i++) {
+            cos_relax();
+        }
+        paid = !cos_inbox_empty(&e->inbox);
+    } while (!paid && cos_clock_now() < end);
     cos_spin_result(&e->spin, paid);
     return paid;
+}
+
+/* The same again and again, while something comes: a poll between two results would cost more than they do. Not beyond the end
+ * of the turn: then a poll that does not wait has its turn. True: there is more to do, or may be. */
+static bool spin_and_pump(struct cosched_runtime *rt)
+{
+    int64_t end = rt->main->turn_end;
+    bool more = false;
+    while (!more && spin(rt)) {
+        more = cos_mainloop_pump(rt, TURN_NS) || rt->main->turn_end >= end + TURN_NS;
+    }
+    return more;
 }
 
 /* The pump, before each poll. Announces that MAIN sleeps only when nothing is left to do. */
@@ -179,10 +193,10 @@ static void on_prepare(uv_prepare_t *prepare)
     if (!more) { /* it helps when a poll has found nothing either */
         more = ran ? cos_help_wanted(rt) : cos_help_workers(rt);
     }
-    hold_loop(rt);
-    if (!more && spin(rt)) {
-        more = cos_mainloop_pump(rt, TURN_NS);
+    if (!more) {
+        more = spin_and_pump(rt);
     }
+    hold_loop(rt);
     if (!more) {
         cos_doorbell_announce(&rt->bell);
         more = !cos_inbox_empty(&rt->main->inbox);

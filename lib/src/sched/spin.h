@@ -16,7 +16,11 @@ struct cos_spin { /* owner thread only */
     uint32_t credit, sleeps;
 };
 
-enum { COS_SPIN_CREDIT_MAX = 16, COS_SPIN_PROBE = 64 };
+enum {
+    COS_SPIN_CREDIT_MAX = 16,
+    COS_SPIN_PROBE = 64,
+    COS_SPIN_LOOKS = 8 /* between two at the clock, which cost as much as all of them */
+};
 
 static inline bool cos_spin_may(struct cos_spin *s)
 {

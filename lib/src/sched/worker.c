@@ -70,11 +70,12 @@ static uint32_t spin(struct cos_exec *e)
     }
     int64_t end = cos_clock_now() + COS_SPIN_NS;
     do {
-        cos_relax();
-        cos_relax();
-        if (cos_injector_depth(&e->rt->injector) != 0 || cos_lines_waiting(e->lines) ||
-            steal_in_sight(e)) {
-            index = scan(e);
+        for (int i = 0; i < COS_SPIN_LOOKS && index == 0; i++) {
+            cos_relax();
+            if (cos_injector_depth(&e->rt->injector) != 0 || cos_lines_waiting(e->lines) ||
+                steal_in_sight(e)) {
+                index = scan(e);
+            }
         }
     } while (index == 0 && cos_clock_now() < end);
     cos_spin_result(&e->spin, index != 0);
