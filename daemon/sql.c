@@ -12,6 +12,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "sql_private.h"
+
 struct sql {
     sqlite3 *handle; /* owned */
     size_t wal_pages;
@@ -23,7 +25,7 @@ static sqlite3_stmt *raw(struct sql_stmt *stmt)
     return (sqlite3_stmt *)(void *)stmt;
 }
 
-static int to_errno(int code)
+int sql_errno(int code)
 {
     switch (code & 0xff) {
     case SQLITE_OK:
@@ -49,6 +51,11 @@ static int to_errno(int code)
     }
 }
 
+struct sqlite3 *sql_handle(struct sql *db)
+{
+    return db->handle;
+}
+
 static int on_wal(void *ctx, sqlite3 *handle, const char *name, int pages)
 {
     (void)handle;
@@ -70,12 +77,12 @@ static int pragma_is(struct sql *db, const char *text, const char *wanted)
         r = answer != NULL && sqlite3_stricmp(answer, wanted) == 0 ? SQLITE_OK : SQLITE_CANTOPEN;
     }
     sqlite3_finalize(stmt);
-    return to_errno(r);
+    return sql_errno(r);
 }
 
 static int prepare(struct sql *db, const char *text, sqlite3_stmt **out)
 {
-    return to_errno(sqlite3_prepare_v3(db->handle, text, -1, SQLITE_PREPARE_PERSISTENT, out, NULL));
+    return sql_errno(sqlite3_prepare_v3(db->handle, text, -1, SQLITE_PREPARE_PERSISTENT, out, NULL));
 }
 
 static int configure(struct sql *db)
@@ -140,7 +147,7 @@ int sql_open(struct sql **out, const char *path, char *error, size_t size)
     }
     close(fd);
     int code = sqlite3_open_v2(path, &db->handle, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL);
-    int r = code == SQLITE_OK ? configure(db) : to_errno(code);
+    int r = code == SQLITE_OK ? configure(db) : sql_errno(code);
     if (r < 0) {
         snprintf(error, size, "%s: %s", path, db->handle ? sqlite3_errmsg(db->handle) : "no memory");
         sql_close(db);
@@ -173,14 +180,14 @@ const char *sql_error(struct sql *db)
 
 int sql_exec(struct sql *db, const char *text)
 {
-    return to_errno(sqlite3_exec(db->handle, text, NULL, NULL, NULL));
+    return sql_errno(sqlite3_exec(db->handle, text, NULL, NULL, NULL));
 }
 
 static int run(sqlite3_stmt *stmt)
 {
     int r = sqlite3_step(stmt);
     sqlite3_reset(stmt);
-    return to_errno(r);
+    return sql_errno(r);
 }
 
 int sql_begin(struct sql *db)
@@ -229,7 +236,7 @@ int sql_prepare(struct sql *db, const char *text, bool kept, struct sql_stmt **o
     int r =
         sqlite3_prepare_v3(db->handle, text, -1, kept ? SQLITE_PREPARE_PERSISTENT : 0, &stmt, NULL);
     *out = (struct sql_stmt *)(void *)stmt;
-    return to_errno(r);
+    return sql_errno(r);
 }
 
 void sql_finalize(struct sql_stmt *stmt)
@@ -280,7 +287,7 @@ int sql_step(struct sql_stmt *stmt)
         return SQL_ROW;
     }
     sqlite3_reset(raw(stmt));
-    return to_errno(r);
+    return sql_errno(r);
 }
 
 int sql_run(struct sql_stmt *stmt)
@@ -354,7 +361,7 @@ size_t sql_wal_pages(const struct sql *db)
 int sql_checkpoint(struct sql *db, bool truncate)
 {
     int mode = truncate ? SQLITE_CHECKPOINT_TRUNCATE : SQLITE_CHECKPOINT_PASSIVE;
-    int r = to_errno(sqlite3_wal_checkpoint_v2(db->handle, NULL, mode, NULL, NULL));
+    int r = sql_errno(sqlite3_wal_checkpoint_v2(db->handle, NULL, mode, NULL, NULL));
     if (r == 0) {
         db->wal_pages = 0;
     }

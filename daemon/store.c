@@ -124,7 +124,8 @@ static void run(struct store *store, struct store_request *request)
     if (request->reset != NULL) {
         request->reset(request);
     }
-    request->result = request->run(store->sql, request);
+    int r = request->inserts || request->alone ? 0 : store_sql_settle(store->sql);
+    request->result = r < 0 ? r : request->run(store->sql, request);
 }
 
 /* --- failure and healing ---------------------------------------------------------------------- */

@@ -30,7 +30,7 @@ int store_insert(struct store *store, struct store_insert *jobs, size_t count,
 {
     struct store_refusal unwanted;
     struct insert_request request = {
-        .base = {.run = run_insert, .writes = true},
+        .base = {.run = run_insert, .writes = true, .inserts = true},
         .jobs = jobs,
         .count = count,
         .refusal = refusal ? refusal : &unwanted,

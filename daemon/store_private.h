@@ -16,6 +16,7 @@ struct store_request {
     void (*reset)(struct store_request *request);
     bool writes;  /* false: nothing it does needs a commit */
     bool alone;   /* outside any transaction */
+    bool inserts; /* reads nothing that insertions before it bring, or settles them itself */
     bool patient; /* others are about to ask, too: one commit for all of them */
     int result;
     cosched_event done;

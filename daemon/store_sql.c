@@ -176,6 +176,9 @@ static int open_parts(struct store_sql *sql, const struct store_sql_config *conf
         r = sql_exec(sql->db, pragma);
     }
     if (r == 0) {
+        r = store_sql_pending_open(sql);
+    }
+    if (r == 0) {
         r = prepare_all(sql);
     }
     if (r == 0) {
@@ -218,6 +221,7 @@ void store_sql_close(struct store_sql *sql)
         sql_finalize(sql->gets[i]);
     }
     sql_close(sql->db);
+    store_sql_pending_close(sql);
     buf_free(&sql->text);
     free(sql);
 }
@@ -232,6 +236,7 @@ const char *store_sql_error(struct store_sql *sql)
 int store_sql_begin(struct store_sql *sql)
 {
     sql->saved = sql->now;
+    sql->settle_failed = 0;
     return sql_begin(sql->db);
 }
 
@@ -250,13 +255,18 @@ static int trim_events(struct store_sql *sql)
 
 int store_sql_commit(struct store_sql *sql)
 {
-    int r = trim_events(sql);
+    int r = store_sql_settle(sql);
+    if (r == 0) {
+        r = trim_events(sql);
+    }
     return r < 0 ? r : sql_commit(sql->db);
 }
 
 void store_sql_rollback(struct store_sql *sql)
 {
     sql_rollback(sql->db);
+    store_sql_pending_drop(sql);
+    sql->settle_failed = 0;
     sql->now = sql->saved;
 }
 

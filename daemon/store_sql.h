@@ -37,6 +37,9 @@ int store_sql_maintain(struct store_sql *sql);
 int store_sql_heal(struct store_sql *sql);
 void store_sql_sizes(struct store_sql *sql, struct store_stats *out);
 
+/* New jobs may lie in memory until the commit, so that they are written together: settle before any
+ * other request of the same transaction. A failure to write them lasts until the rollback. */
+int store_sql_settle(struct store_sql *sql);
 int store_sql_insert(struct store_sql *sql, struct store_insert *jobs, size_t count,
                      struct store_refusal *refusal);
 int store_sql_start(struct store_sql *sql, int64_t id, uint32_t attempt, int64_t now_us,

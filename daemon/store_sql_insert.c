@@ -86,7 +86,7 @@ static int look_up_dependencies(struct store_sql *sql, struct insertion *in,
 static int put_dependencies(struct store_sql *sql, struct insertion *in)
 {
     const struct spec *spec = in->job->spec;
-    struct sql_stmt *stmt = store_sql_stmt(sql, STMT_WAIT);
+    struct sql_stmt *stmt = store_sql_stmt_beside(sql, STMT_WAIT); /* settled since the look-up */
     in->waits = 0;
     for (size_t i = 0; i < spec->after_count; i++) {
         struct store_current other;
@@ -111,7 +111,7 @@ static int put_dependencies(struct store_sql *sql, struct insertion *in)
 
 int store_sql_labels_put(struct store_sql *sql, int64_t id, const struct spec *spec)
 {
-    struct sql_stmt *stmt = store_sql_stmt(sql, STMT_LABEL);
+    struct sql_stmt *stmt = store_sql_stmt_beside(sql, STMT_LABEL);
     for (size_t i = 0; i < spec->label_count; i++) {
         sql_bind_int(stmt, 1, id);
         sql_bind_text(stmt, 2, spec->labels[i].name);
@@ -137,42 +137,9 @@ static enum job_event submit_event(const struct insertion *in)
     return in->job->claim ? JOB_EVENT_SUBMIT_CLAIMED : JOB_EVENT_SUBMIT_QUEUED;
 }
 
-static int put_row(struct store_sql *sql, const struct insertion *in)
-{
-    const struct store_insert *job = in->job;
-    const struct spec *spec = job->spec;
-    bool running = job->state == JOB_RUNNING;
-    struct sql_stmt *stmt = store_sql_stmt(sql, STMT_INSERT);
-    sql_bind_int(stmt, 1, job->id);
-    sql_bind_int(stmt, 2, job->state);
-    sql_bind_int(stmt, 3, spec->priority);
-    sql_bind_int(stmt, 4, running ? 1 : 0);
-    sql_bind_int(stmt, 5, job->uid);
-    sql_bind_int(stmt, 6, in->waits);
-    sql_bind_int(stmt, 7, job->now_us);
-    sql_bind_int_or_null(stmt, 8, in->run_at_us, 0);
-    sql_bind_int_or_null(stmt, 9, in->deadline_us, 0);
-    sql_bind_int_or_null(stmt, 10, running ? job->now_us : 0, 0);
-    sql_bind_int_or_null(stmt, 11, spec->keep_ns < 0 ? -1 : spec->keep_ns / 1000, -1);
-    sql_bind_int(stmt, 12, (int64_t)sql->text.len);
-    sql_bind_text(stmt, 13, spec->queue);
-    sql_bind_text(stmt, 14, spec->kind);
-    sql_bind_text(stmt, 15, spec->name);
-    sql_bind_text(stmt, 16, spec->key);
-    sql_bind_blob(stmt, 17, spec->key ? in->body : NULL, spec->key ? SPEC_HASH_SIZE : 0);
-    int r = sql_run(stmt);
-    if (r == 0) {
-        stmt = store_sql_stmt(sql, STMT_TEXT);
-        sql_bind_int(stmt, 1, job->id);
-        sql_bind_text_n(stmt, 2, sql->text.data, sql->text.len);
-        r = sql_run(stmt);
-    }
-    return r;
-}
-
 static int put_attempt(struct store_sql *sql, int64_t id, int64_t now_us)
 {
-    struct sql_stmt *stmt = store_sql_stmt(sql, STMT_ATTEMPT);
+    struct sql_stmt *stmt = store_sql_stmt_beside(sql, STMT_ATTEMPT);
     sql_bind_int(stmt, 1, id);
     sql_bind_int(stmt, 2, 1);
     sql_bind_int(stmt, 3, sql->life);
@@ -180,14 +147,25 @@ static int put_attempt(struct store_sql *sql, int64_t id, int64_t now_us)
     return sql_run(stmt);
 }
 
-static int skip_at_once(struct store_sql *sql, struct insertion *in, struct store_current *current)
+static int skip_at_once(struct store_sql *sql, struct insertion *in)
 {
     struct store_insert *job = in->job;
+    struct store_current current = {
+        .id = job->id,
+        .state = job->state,
+        .uid = job->uid,
+        .waits = in->waits,
+        .keep_us = job->spec->keep_ns < 0 ? -1 : job->spec->keep_ns / 1000,
+        .bytes = (int64_t)sql->text.len,
+    };
     char message[80];
     snprintf(message, sizeof message, "job %lld, which it runs after, ended %s",
              (long long)in->failed, job_state_name(in->failed_state));
-    int r = store_sql_end_waiting(sql, current, JOB_EVENT_SKIP, "dependency", message, job->now_us,
+    int r = store_sql_settle(sql);
+    if (r == 0) {
+        r = store_sql_end_waiting(sql, &current, JOB_EVENT_SKIP, "dependency", message, job->now_us,
                                   &job->seq);
+    }
     if (r == 0 && in->waits > 0) {
         struct sql_stmt *stmt = store_sql_stmt(sql, STMT_WAITS_REMOVE);
         sql_bind_int(stmt, 1, job->id);
@@ -224,27 +202,17 @@ static int put_job(struct store_sql *sql, struct insertion *in)
     if (job->state == JOB_RUNNING) {
         in->run_at_us = 0;
     }
-    r = put_row(sql, in);
+    job->seq = ++sql->now.last_seq;
+    const struct store_new row = {job, in->run_at_us, in->deadline_us, in->waits, in->body};
+    r = store_sql_pending_add(sql, &row);
     if (r == 0) {
         r = store_sql_labels_put(sql, job->id, job->spec);
     }
     if (r == 0 && job->state == JOB_RUNNING) {
         r = put_attempt(sql, job->id, job->now_us);
     }
-    struct store_current current = {
-        .id = job->id,
-        .state = job->state,
-        .attempt = job->state == JOB_RUNNING,
-        .uid = job->uid,
-        .waits = in->waits,
-        .keep_us = job->spec->keep_ns < 0 ? -1 : job->spec->keep_ns / 1000,
-        .bytes = (int64_t)sql->text.len,
-    };
-    if (r == 0) {
-        r = store_sql_emit(sql, &current, job->state, job->now_us, &job->seq);
-    }
     if (r == 0 && in->failed != 0) {
-        r = skip_at_once(sql, in, &current);
+        r = skip_at_once(sql, in);
     }
     fill_row(in);
     return r;
@@ -261,14 +229,19 @@ static int insert_one(struct store_sql *sql, struct insertion *in, struct store_
     }
     in->job->existing = false;
     in->job->seq = 0;
+    bool looks = in->job->spec->key != NULL || in->job->spec->after_count > 0;
+    int r = looks ? store_sql_settle(sql) : 0;
+    if (r < 0) {
+        return r;
+    }
     if (in->job->spec->key != NULL) {
         spec_hash(sql->text.data, sql->text.len, in->body);
-        int r = look_up_key(sql, in, refusal);
+        r = look_up_key(sql, in, refusal);
         if (r != STORE_OK || in->job->existing) {
             return r;
         }
     }
-    int r = look_up_dependencies(sql, in, refusal);
+    r = look_up_dependencies(sql, in, refusal);
     if (r != STORE_OK) {
         return r;
     }
@@ -295,8 +268,11 @@ int store_sql_insert(struct store_sql *sql, struct store_insert *jobs, size_t co
     if (count <= 1) {
         return insert_all(sql, jobs, count, refusal);
     }
+    int r = store_sql_settle(sql); /* what others bring is not undone with these */
     struct store_counters before = sql->now;
-    int r = sql_savepoint(sql->db);
+    if (r == 0) {
+        r = sql_savepoint(sql->db);
+    }
     if (r < 0) {
         return r;
     }
@@ -304,6 +280,7 @@ int store_sql_insert(struct store_sql *sql, struct store_insert *jobs, size_t co
     if (r == STORE_OK) {
         return sql_savepoint_keep(sql->db);
     }
+    store_sql_pending_drop(sql);
     sql->now = before;
     /* A failed statement may have ended the whole transaction, savepoint included: r says so. */
     int undone = sql_savepoint_undo(sql->db);

@@ -2,6 +2,8 @@
  * share. */
 #ifndef STORE_SQL_PRIVATE_H
 #define STORE_SQL_PRIVATE_H
+#include <assert.h>
+
 #include "sql.h"
 #include "store_sql.h"
 #include "wire/buf.h"
@@ -9,12 +11,15 @@
 /* Prepared once, for the life of the handle. */
 /* clang-format off */
 #define STORE_STATEMENTS(X)                                                                        \
-    X(INSERT, "INSERT INTO jobs (id, state, priority, attempt, failures, lost, cancel_requested,"  \
-              " uid, waits, created_us, run_at_us, deadline_us, started_us, keep_us, bytes, queue," \
-              " kind, name, key, body)"                                                            \
-              " VALUES (?1, ?2, ?3, ?4, 0, 0, 0, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15," \
-              " ?16, ?17)")                                                                        \
-    X(TEXT, "INSERT INTO texts (job, spec) VALUES (?1, ?2)")                                       \
+    X(INSERT, "INSERT OR ROLLBACK INTO jobs (id, state, priority, attempt, failures, lost,"        \
+              " cancel_requested, uid, waits, created_us, run_at_us, deadline_us, started_us,"     \
+              " keep_us, bytes, queue, kind, name, key, body)"                                     \
+              " SELECT id, state, priority, attempt, 0, 0, 0, uid, waits, created_us, run_at_us,"  \
+              " deadline_us, started_us, keep_us, bytes, queue, kind, name, key, body"             \
+              " FROM pending")                                                                     \
+    X(TEXT, "INSERT OR ROLLBACK INTO texts (job, spec) SELECT id, spec FROM pending")              \
+    X(EVENTS, "INSERT OR ROLLBACK INTO events"                                                     \
+              " SELECT seq, id, state, attempt, uid, created_us FROM pending")                     \
     X(TEXT_SPEC, "UPDATE texts SET spec = ?2 WHERE job = ?1")                                      \
     X(TEXT_RESULT, "UPDATE texts SET result = ?2 WHERE job = ?1")                                  \
     X(TEXT_REMOVE, "DELETE FROM texts WHERE job = ?1")                                             \
@@ -110,12 +115,19 @@ struct store_counters {
     int64_t ended, ended_bytes;
 };
 
+struct pending; /* store_sql_pending.c */
+
+#define PENDING_ROWS_MAX 256
+
 struct store_sql {
     struct sql *db; /* owned */
     struct sql_stmt *stmts[STMT_COUNT];
     struct sql_stmt *gets[4];         /* store_sql_get's, by what is wanted; NULL: not yet */
     struct store_counters now, saved; /* saved: as of the last commit */
     struct buf text;                  /* scratch for specifications */
+    struct pending *pending;          /* owned: new jobs that are not in the tables yet */
+    bool unsettled;                   /* there are some */
+    int settle_failed;                /* negative: they could not be written; of this transaction */
     int64_t life;
     bool can_checkpoint;
 };
@@ -155,8 +167,29 @@ int store_sql_copy_spec(struct store_sql *sql, int64_t id, char **spec, size_t *
 /* An ended job is gone. */
 int store_sql_forget(struct store_sql *sql, const struct store_current *job);
 
+/* A job that goes into the tables. */
+struct store_new {
+    struct store_insert *insert; /* id, seq and state are there; its text is in sql->text */
+    int64_t run_at_us, deadline_us;
+    uint32_t waits;
+    const unsigned char *body; /* with a key */
+};
+
+int store_sql_pending_open(struct store_sql *sql);
+void store_sql_pending_close(struct store_sql *sql);
+int store_sql_pending_add(struct store_sql *sql, const struct store_new *job);
+void store_sql_pending_drop(struct store_sql *sql); /* they are not to be */
+/* For statements on tables that pending jobs have nothing in. */
+static inline struct sql_stmt *store_sql_stmt_beside(struct store_sql *sql,
+                                                     enum store_statement name)
+{
+    return sql->stmts[name];
+}
+
+/* For all others. */
 static inline struct sql_stmt *store_sql_stmt(struct store_sql *sql, enum store_statement name)
 {
+    assert(!sql->unsettled); /* it would not see them */
     return sql->stmts[name];
 }
 #endif

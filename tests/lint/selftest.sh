@@ -81,7 +81,7 @@ test_floors()
     fresh; put lib/src/nowhere/c.c '#include "base/a.h"'; expect 1 "no floor is called nowhere" lint
     fresh; put lib/include/cosched/io.h '#include "base/a.h"'; expect 1 "public header shows an internal" lint
     fresh; put lib/src/base/c.c '#include "wire/json.h"'; expect 1 "not a file of libcosched" lint
-    fresh; put daemon/conn.c '#include <sqlite3.h>'; expect 1 "belongs to daemon/sql.c" lint
+    fresh; put daemon/conn.c '#include <sqlite3.h>'; expect 1 "belongs to daemon/sql" lint
     fresh; put daemon/conn.c '#include <cjson/cJSON.h>'; expect 1 "belongs to daemon/wire/json.c" lint
     fresh; put daemon/wire/frame.c '#include <uv.h>'; expect 1 "pure code" lint
     fresh; put daemon/job.c '#include <cosched/cosched.h>'; expect 1 "pure code" lint
