@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "sql_private.h"
+#include "sql_wal.h"
 
 struct sql {
     sqlite3 *handle; /* owned */
@@ -146,7 +147,8 @@ int sql_open(struct sql **out, const char *path, char *error, size_t size)
         return r;
     }
     close(fd);
-    int code = sqlite3_open_v2(path, &db->handle, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL);
+    int code = sqlite3_open_v2(path, &db->handle, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX,
+                               sql_wal_vfs());
     int r = code == SQLITE_OK ? configure(db) : sql_errno(code);
     if (r < 0) {
         snprintf(error, size, "%s: %s", path, db->handle ? sqlite3_errmsg(db->handle) : "no memory");
