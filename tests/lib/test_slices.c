@@ -6,6 +6,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "arch/glance.h"
 #include "run.h"
 #include "sched/runtime.h"
 
@@ -74,6 +75,9 @@ static void burn(int64_t ns)
 static __attribute__((noinline)) void burn_until_reported(int before)
 {
     while (reports() == before) {
+        burn(MS);
+    }
+    while (run_stats().slices_reported == (uint64_t)before) { /* counted a moment after it is told */
         burn(MS);
     }
     burn(50 * MS); /* once is enough */
@@ -323,37 +327,48 @@ START_TEST(a_slice_is_told_of_in_time)
 
 END_TEST
 #else
-/* The watcher's own switches, by the kernel's count: with no worker it is the one thread besides MAIN. */
-static long watcher_switches(void)
+/* How often this thread has gone to sleep, by the kernel's count. */
+static long sleeps_of(pid_t thread)
 {
-    char path[64], line_[128];
+    char path[64], text[128];
     long n = -1;
-    for (int tid = (int)getpid() + 1; tid < (int)getpid() + 4096 && n < 0; tid++) {
-        snprintf(path, sizeof path, "/proc/self/task/%d/status", tid);
-        FILE *file = fopen(path, "re");
-        while (file != NULL && fgets(line_, sizeof line_, file) != NULL) {
-            if (sscanf(line_, "voluntary_ctxt_switches: %ld", &n) == 1) {
-                break;
-            }
-        }
-        if (file != NULL) {
-            fclose(file);
+    snprintf(path, sizeof path, "/proc/self/task/%d/status", (int)thread);
+    FILE *file = fopen(path, "re");
+    EXPECT(file != NULL);
+    while (fgets(text, sizeof text, file) != NULL) {
+        if (sscanf(text, "voluntary_ctxt_switches: %ld", &n) == 1) {
+            break;
         }
     }
+    fclose(file);
+    EXPECT(n >= 0);
     return n;
+}
+
+/* On a thread of cosched_blocking: MAIN waits in its poll, and nobody begins a slice. */
+static int64_t watches_the_watcher(void *arg)
+{
+    cosched_runtime *rt = arg;
+    struct timespec many_periods = {.tv_nsec = 300 * MS};
+    struct cos_glance seen;
+    clockid_t clock;
+    EXPECT_EQ(pthread_getcpuclockid(rt->slices.thread, &clock), 0);
+    pid_t watcher = (pid_t) ~(clock >> 3); /* such a clock is made of the thread's id */
+    UNTIL_SPIN(cos_atomic_load(&rt->execs[0]->slice_at, relaxed) == 0);
+    UNTIL_SPIN(cos_atomic_load(&rt->slices.armed, relaxed) == 0);
+    UNTIL_SPIN((cos_glance_state(watcher, &seen), seen.state == 'S'));
+    long before = sleeps_of(watcher);
+    EXPECT_EQ(nanosleep(&many_periods, NULL), 0);
+    EXPECT(sleeps_of(watcher) - before <= 1); /* it may have been on its way */
+    return 0;
 }
 
 static int64_t idles(void *arg)
 {
+    int64_t result = -1;
     (void)arg;
-    cosched_sleep_until(cosched_in_ms(50));
-    long before = watcher_switches();
-    cosched_sleep_until(cosched_in_ms(1000));
-    long after = watcher_switches();
-    if (before >= 0) { /* its id may be far away */
-        /* Armed by the slice before and by the one after, looked once or twice for each; not each 10 ms. */
-        EXPECT(after - before <= 12);
-    }
+    EXPECT_EQ(cosched_blocking(&result, watches_the_watcher, cosched_runtime_self()), 0);
+    EXPECT_EQ(result, 0);
     return 0;
 }
 
