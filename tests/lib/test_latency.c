@@ -44,8 +44,10 @@ START_TEST(ticks_follow_the_monotonic_clock)
         int64_t before = cos_clock_now();
         int64_t stamp = cos_ticks_at(&rate, cos_ticks_now());
         int64_t after = cos_clock_now();
-        /* One thread, one CPU after another: 100 us is far more than a rate from 2 ms of base errs by. */
-        EXPECT(stamp >= before - 100000 && stamp <= after + 100000);
+        /* One CPU after another, and a rate from 2 ms of base: it errs by more the longer it is used, and this thread may get no
+         * CPU for a while. */
+        int64_t error = 100000 + (after - rate.ns) / 1000;
+        EXPECT(stamp >= before - error && stamp <= after + error);
         EXPECT(cos_ticks_at(&rate, rate.ticks) == rate.ns);
         EXPECT(rate.ns_per_tick > 0 && rate.ns_per_tick < 1001);
     }
@@ -75,7 +77,7 @@ SCENARIO(every_hop_is_measured_where_it_arrives)
     EXPECT_EQ(both.count, there.count + back.count);
     /* Each look knows the rate of the ticks a little better. */
     uint64_t larger = there.max_ns > back.max_ns ? there.max_ns : back.max_ns;
-    EXPECT(both.max_ns + both.max_ns / 1000 >= larger && both.max_ns <= larger + larger / 1000);
+    EXPECT(both.max_ns + both.max_ns / 100 >= larger && both.max_ns <= larger + larger / 100);
     EXPECT(both.p50_ns <= both.p90_ns && both.p90_ns <= both.p99_ns &&
            both.p99_ns <= both.p999_ns && both.p999_ns <= both.max_ns);
     EXPECT(both.sum_ns <= both.count * both.max_ns + both.count);
@@ -106,8 +108,9 @@ SCENARIO(a_slice_that_keeps_main_is_a_gap)
     cosched_sleep_until(cosched_in_ms(1)); /* only once it has polled are gaps counted */
     cosched_latency after = latency(COSCHED_LATENCY_POLL_GAP);
     EXPECT(after.count > before.count);
-    EXPECT(after.max_ns >= 30 * (uint64_t)MS);
-    EXPECT(after.sum_ns - before.sum_ns >= 30 * (uint64_t)MS);
+    /* By another clock, whose rate each look knows a little better. */
+    EXPECT(after.max_ns >= 29 * (uint64_t)MS);
+    EXPECT(after.sum_ns >= before.sum_ns + 29 * (uint64_t)MS - before.sum_ns / 100);
     EXPECT(after.count - after.within[14] >= 1); /* 16.4 ms */
 }
 

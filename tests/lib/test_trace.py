@@ -61,7 +61,8 @@ def check_marks(trace):
         need(whole[0][0] <= since <= whole[0][1] and whole[-1][0] <= to <= whole[-1][1],
              "a job begins in its task's first slice and ends in its last:", job, whole)
     need(sum(len(s) for k, s in trace.spans.items() if k[0] == "commit") == 3, "commits")
-    need(all(to - since >= 999 for k, spans in trace.spans.items() if k[0] == "commit" for _, since, to, _, _ in spans),
+    # A millisecond by another clock, whose rate each read knows a little better.
+    need(all(to - since >= 990 for k, spans in trace.spans.items() if k[0] == "commit" for _, since, to, _, _ in spans),
          "a commit is shorter than it was")
     here = [e for e in trace.instants if e["name"] == "here"]
     need(len(here) == 1 and here[0]["args"]["value"] == 7, "here:", here)
