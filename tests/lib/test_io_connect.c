@@ -31,31 +31,40 @@ struct silent {
     uint16_t port;
 };
 
+static uint16_t bind_somewhere(int fd)
+{
+    struct sockaddr_in in = {.sin_family = AF_INET, .sin_addr = {.s_addr = htonl(INADDR_LOOPBACK)}};
+    socklen_t size = sizeof in;
+    ck_assert_int_eq(bind(fd, (struct sockaddr *)&in, sizeof in), 0);
+    ck_assert_int_eq(getsockname(fd, (struct sockaddr *)&in, &size), 0);
+    return ntohs(in.sin_port);
+}
+
 static struct silent silence(void)
 {
     struct silent s = {.fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)};
-    struct sockaddr_in in = {.sin_family = AF_INET, .sin_addr = {.s_addr = htonl(INADDR_LOOPBACK)}};
-    socklen_t size = sizeof in;
-    ck_assert_int_eq(bind(s.fd, (struct sockaddr *)&in, sizeof in), 0);
+    s.port = bind_somewhere(s.fd);
     ck_assert_int_eq(listen(s.fd, 0), 0);
-    ck_assert_int_eq(getsockname(s.fd, (struct sockaddr *)&in, &size), 0);
-    s.port = ntohs(in.sin_port);
     s.inside = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    ck_assert_int_eq(connect(s.inside, (struct sockaddr *)&in, sizeof in), 0);
+    struct cosched_address at = loopback(s.port);
+    ck_assert_int_eq(connect(s.inside, (struct sockaddr *)&at.to, at.size), 0);
     return s;
 }
 
 static void speak(struct silent s)
 {
-    close(s.inside);
+    if (s.inside >= 0) {
+        close(s.inside);
+    }
     close(s.fd);
 }
 
-static uint16_t refusing_port(void)
+/* Nobody listens there, and as long as it is bound nobody else will. */
+static struct silent refusal(void)
 {
-    struct silent s = silence();
-    speak(s);
-    return s.port;
+    struct silent s = {.fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), .inside = -1};
+    s.port = bind_somewhere(s.fd);
+    return s;
 }
 
 static cosched_listener *answering(uint16_t *port)
@@ -118,9 +127,10 @@ IO_TEST(families_take_turns)
 
 IO_TEST(the_first_that_answers)
 {
-    uint16_t good, other, bad = refusing_port();
+    uint16_t good, other;
     cosched_listener *l = answering(&good), *m = answering(&other);
-    struct silent s = silence();
+    struct silent s = silence(), refuses = refusal();
+    uint16_t bad = refuses.port;
     /* No pace: only a failure makes room. */
     ck_assert_int_eq(race((uint16_t[]){good, other}, 2, NEVER_STAGGER, IO_SOON), good);
     expect_accept(l);
@@ -134,6 +144,7 @@ IO_TEST(the_first_that_answers)
     ck_assert_int_eq(race((uint16_t[]){s.port, bad, s.port, good}, 4, 1000000, IO_SOON), good);
     expect_accept(l);
     speak(s);
+    speak(refuses);
     cosched_listener_close(l);
     cosched_listener_close(m);
     return 0;
@@ -141,8 +152,8 @@ IO_TEST(the_first_that_answers)
 
 IO_TEST(nobody_answers)
 {
-    uint16_t bad = refusing_port(), many[20];
-    struct silent s = silence();
+    struct silent s = silence(), refuses = refusal();
+    uint16_t bad = refuses.port, many[20];
     ck_assert_int_eq(race((uint16_t[]){bad, bad}, 2, 1, IO_SOON), -ECONNREFUSED);
     ck_assert_int_eq(race((uint16_t[]){s.port}, 1, 1, IO_MOMENT), -ETIMEDOUT);
     ck_assert_int_eq(race((uint16_t[]){s.port}, 1, 1, COSCHED_NOW), -ETIMEDOUT);
@@ -160,6 +171,7 @@ IO_TEST(nobody_answers)
     ck_assert_int_eq(race((uint16_t[]){bad}, 1, 1, IO_SOON), -ENOMEM);
     cos_alloc_fail_at(0);
     speak(s);
+    speak(refuses);
     return 0;
 }
 
