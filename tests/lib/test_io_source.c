@@ -332,7 +332,7 @@ START_TEST(open_objects_do_not_keep_a_hosts_loop_alive)
     cosched_runtime *rt;
     uv_loop_t loop;
     bool closed = false;
-    snprintf(io_path, sizeof io_path, "io-host.%d", _i);
+    snprintf(io_path, sizeof io_path, "io-host.%d", (int)getpid());
     unlink(io_path);
     ck_assert_int_eq(uv_loop_init(&loop), 0);
     ck_assert_int_eq(cosched_runtime_create(&rt, &config, &loop), 0);

@@ -370,7 +370,7 @@ SCENARIO(a_million_awaits_in_a_loop_leave_nothing_behind)
     EXPECT_EQ(after.tasks_live, before.tasks_live);
     EXPECT_EQ(after.spawned - before.spawned, n);
     EXPECT_EQ(after.completed - before.completed, n);
-    EXPECT_EQ(after.stack_bytes, before.stack_bytes);
+    EXPECT(after.stack_bytes <= before.stack_bytes); /* idle ones may be given back meanwhile */
     EXPECT_EQ(after.calls_stack_grown, before.calls_stack_grown);
     EXPECT(after.stacks_in_use <= before.stacks_in_use + 1);
 }
