@@ -133,7 +133,7 @@ static inline int run_suite(const char *name, const struct run_test *tests, size
 {
     Suite *suite = suite_create(name);
     TCase *tcase = tcase_create(name);
-    tcase_set_timeout(tcase, 30);
+    tcase_set_timeout(tcase, 60);
     /* One scenario by name, and one of its rounds: for a debugger, and for the mutants. */
     const char *only = getenv("COSCHED_TEST");
     const char *round = getenv("COSCHED_ROUND");
