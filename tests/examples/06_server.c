@@ -1,6 +1,7 @@
 /* An echo server and its clients over a unix socket: a task for each conversation, written from top to bottom. */
 #include <cosched/io.h>
 
+#include <stdio.h>
 #include <unistd.h>
 
 static int64_t converse(void *s)
@@ -53,7 +54,8 @@ static int64_t program(void *path)
 
 int main(void)
 {
-    char path[] = "example.socket";
-    unlink(path); /* an earlier server's */
+    char path[32];
+    (void)snprintf(path, sizeof path, "example-%d.socket", (int)getpid());
+    unlink(path); /* of a server that was killed */
     return cosched_run(NULL, program, path) == 0 && unlink(path) == 0 ? 0 : 1;
 }
