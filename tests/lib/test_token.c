@@ -163,7 +163,7 @@ SCENARIO(storm_of_cancels_stops_each_once)
             }
         }
     }
-    EXPECT_EQ(run_stats().timers, 0);
+    UNTIL(run_stats().timers == 0); /* whoever fires a timer counts it a moment later */
 }
 
 /* --- many random cancels from outside, while runs begin and end --------------------------------------------------- */
