@@ -277,10 +277,14 @@ bool process_only_orphans(void)
 
 int process_signal_group(pid_t pid, int signal_number)
 {
-    /* Only while it is registered is the number certain to be that child's. */
-    if (pid <= 1 || !process_registered(pid))
-        return -ESRCH;
-    return kill(-pid, signal_number) < 0 ? -errno : 0;
+    int result = -ESRCH;
+
+    /* Only while it is registered is the number certain to be that child's: under the lock it stays so. */
+    pthread_mutex_lock(&state.lock);
+    if (pid > 1 && registry_has(pid))
+        result = kill(-pid, signal_number) < 0 ? -errno : 0;
+    pthread_mutex_unlock(&state.lock);
+    return result;
 }
 
 /* Children of the thread-group leader: the kernel hands orphans to it. Calls each(pid) until it
