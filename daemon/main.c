@@ -150,7 +150,7 @@ static int open_store(struct daemon *d, struct store_recovery *recovery)
                                         .on_commit = on_commit,
                                         .ctx = &d->metrics};
     int rc = store_open(&d->store, &config, recovery);
-    /* A daemon that was killed a moment ago may have left a child between fork and exec, which shares its lock. */
+    /* A daemon that was killed a moment ago may be dying still. (What a child of one that is gone has is waited for there.) */
     for (int i = 0;
          rc == STORE_LOCKED && i < LOCK_TRIES && cosched_sleep_until(cosched_in_ms(50)) == 0; i++)
         rc = store_open(&d->store, &config, recovery);
