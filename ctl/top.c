@@ -122,11 +122,11 @@ static void lost(struct top *top, int error)
         top->quit = true;
         return;
     }
-    bool said = top->trouble[0] != '\0';
     set_trouble(top, "lost the daemon at", error);
-    if (top->plain && !said) {
+    if (top->plain && !top->said_lost) {
         (void)fprintf(stderr, "coschedctl: %s\n", top->trouble);
     }
+    top->said_lost = true;
     memcpy(path, client->path, sizeof path);
     client_close(client);
     memcpy(client->path, path, sizeof path); /* where to look for it again */

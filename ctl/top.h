@@ -34,7 +34,8 @@ struct top {
     int64_t asked[TOP_ASKS]; /* ids of requests in flight; 0: none */
     int64_t name_of;         /* TOP_ASK_NAME: whose */
     struct buf fresh;        /* owned; the detail that is being put together */
-    char trouble[300];       /* why there is no connection; empty: there is one */
+    char trouble[300];       /* why there are no answers; empty: there are */
+    bool said_lost;          /* that, in lines, since the last answer */
     int64_t interval_ns, next_ns, sent_ns;
     int64_t now_us; /* when the last numbers came, by the wall clock */
     long count, shown;

@@ -159,6 +159,7 @@ static void take_stats(struct top *top, const struct json *stats)
     int64_t now_ns = top_clock_ns();
     top->now_us = show_now_us();
     top->trouble[0] = '\0';
+    top->said_lost = false;
     top_model_stats(&top->model, stats, now_ns / 1000);
     if (top->ctl->json) {
         top->status = top->ctl->output->stats(top->ctl, stats, NULL, 0);

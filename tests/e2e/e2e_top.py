@@ -224,6 +224,8 @@ def lost_and_found(daemon):
     reader = threading.Thread(target=follower.stdout.read)  # a full pipe would hold it up
     reader.start()
     top.shows("job two")
+    daemon.process.send_signal(signal.SIGSTOP)
+    top.shows("no answer for")
     daemon.kill()
     top.shows(r"^ (lost the daemon at|cannot connect to) \S+: .*; trying again")
     check("lost the daemon at" in follower.stderr.readline(), "lines, too, say that it is gone")
