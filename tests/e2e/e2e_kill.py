@@ -69,7 +69,7 @@ def main(folder):
     check(len(set(acknowledged)) == len(acknowledged), "an id was given twice")
     with daemon.client() as client:
         eventually(lambda: not client.call("list", {"state": ["queued", "running", "delayed", "blocked"], "limit": 1})["jobs"],
-                   "all jobs have ended", limit=180)
+                   "all jobs have ended", limit=600)
         verify(client, ran, acknowledged)
     no_process_left(daemon.state)
     daemon.stop()
