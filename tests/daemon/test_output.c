@@ -450,7 +450,8 @@ START_TEST(a_reader_beside_the_writer_sees_no_torn_byte)
 
     output_open(&o, dir, 3, 1, OUTPUT_STDOUT, 20000);
     ck_assert_int_eq(pthread_create(&thread, NULL, writer, &o), 0);
-    while (reads < 3000 || last < 200000) { /* the ring came round, however few turns the writer got */
+    while (reads < 3000 ||
+           last < 200000) { /* the ring came round, however few turns the writer got */
         int64_t from = rnd(4) ? -1 - (int64_t)rnd(12000) : (int64_t)rnd(11000);
         ck_assert_int_eq(output_read(dir, 3, 1, OUTPUT_STDOUT, from, data, sizeof data, &c), 0);
         ck_assert_uint_ge(c.bytes, last);
