@@ -72,6 +72,52 @@ START_TEST(claim_takes_exactly_the_newest_or_nothing)
 
 END_TEST
 
+START_TEST(who_looks_ahead_sees_the_line_and_takes_nothing)
+{
+    setup();
+    ck_assert_uint_eq(cos_deque_peek_owner(&deque, 0), 0);
+    push_range(&deque, 1, 10);
+    ck_assert_uint_eq(cos_deque_take_top_owner(&deque), 1);
+    ck_assert_uint_eq(cos_deque_peek_owner(&deque, 0), 2);
+    ck_assert_uint_eq(cos_deque_peek_owner(&deque, 8), 10);
+    ck_assert_uint_eq(cos_deque_peek_owner(&deque, 9), 0);
+    ck_assert_int_eq(cos_deque_size(&deque), 9);
+    teardown();
+}
+
+END_TEST
+
+/* Large enough to be given back; what is pushed afterwards comes out as ever. */
+START_TEST(an_empty_deque_that_was_trimmed_goes_on)
+{
+    enum { MANY = 3 * COS_DEQUE_TRIM_MIN };
+
+    setup();
+    push_range(&deque, 1, MANY);
+    ck_assert_uint_eq(cos_deque_take_top_owner(&deque), 1);
+    cos_deque_trim_owner(&deque); /* not empty: nothing is lost */
+    for (uint32_t v = 2; v <= MANY; v++) {
+        ck_assert_uint_eq(cos_deque_take_top_owner(&deque), v);
+    }
+    cos_deque_trim_owner(&deque);
+    ck_assert_uint_eq(cos_deque_take_top_owner(&deque), 0);
+    ck_assert_uint_eq(cos_deque_take_bottom_owner(&deque), 0);
+    struct cos_deque_ring *ring = cos_atomic_load(&deque.ring, relaxed);
+    size_t zeros = 0;
+    for (int64_t i = 0; i <= ring->mask; i++) {
+        zeros += cos_atomic_load(&ring->cell[i], relaxed) == 0;
+    }
+    ck_assert_uint_gt(zeros,
+                      MANY / 2); /* all but the ends of the ring, on pages with something else */
+    push_range(&deque, 1, MANY);
+    for (uint32_t v = 1; v <= MANY; v++) {
+        ck_assert_uint_eq(cos_deque_take_top_owner(&deque), v);
+    }
+    teardown();
+}
+
+END_TEST
+
 START_TEST(growth_keeps_all_entries_in_order)
 {
     setup();
@@ -198,7 +244,9 @@ START_TEST(fini_accepts_null_zeroed_and_twice)
 END_TEST
 
 SUITE_MAIN("deque", bottom_is_last_in_first_out, top_is_first_in_first_out_for_owner_and_thief,
-           claim_takes_exactly_the_newest_or_nothing, growth_keeps_all_entries_in_order,
-           full_ring_at_capacity_and_one_more, no_growth_while_the_top_moves_on,
-           reserve_refuses_more_than_the_maximum, batch_takes_half_and_keeps_the_order,
-           batch_without_memory_takes_one, fini_accepts_null_zeroed_and_twice)
+           claim_takes_exactly_the_newest_or_nothing,
+           who_looks_ahead_sees_the_line_and_takes_nothing, an_empty_deque_that_was_trimmed_goes_on,
+           growth_keeps_all_entries_in_order, full_ring_at_capacity_and_one_more,
+           no_growth_while_the_top_moves_on, reserve_refuses_more_than_the_maximum,
+           batch_takes_half_and_keeps_the_order, batch_without_memory_takes_one,
+           fini_accepts_null_zeroed_and_twice)

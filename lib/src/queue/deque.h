@@ -148,6 +148,18 @@ static inline uint32_t cos_deque_take_bottom_owner(struct cos_deque *d)
     return cos_deque_claim_bottom_owner(d, b);
 }
 
+/* Owner thread only. The entry with so many before it in line, a hint: thieves may take it. 0: the line is not that long. */
+static inline uint32_t cos_deque_peek_owner(const struct cos_deque *d, int64_t before)
+{
+    /* relaxed, all: own stores, and top only grows; an entry that a thief has taken is an index all the same. */
+    int64_t p = cos_atomic_load(&d->top, relaxed) + before;
+    if (p >= cos_atomic_load(&d->bottom, relaxed)) {
+        return 0;
+    }
+    struct cos_deque_ring *ring = cos_atomic_load(&d->ring, relaxed);
+    return cos_atomic_load(&ring->cell[p & ring->mask], relaxed);
+}
+
 /* Owner thread only. Is v the newest entry? A thief may take it the next moment. */
 static inline bool cos_deque_newest_is_owner(const struct cos_deque *d, uint32_t v)
 {
