@@ -119,6 +119,9 @@ int stats_write(struct surface *surface, struct writer *w, bool names);
 /* --- the verbs ---------------------------------------------------------------------------------------------- */
 
 void command_submit(struct call *call);
+/* The submissions that were read go to the store, in a task; frees the flight. Lets that task begin. */
+struct flight;
+void command_submit_commit(struct flight *flight);
 void command_submit_many(struct call *call);
 void command_get(struct call *call);
 void command_list(struct call *call);

@@ -41,10 +41,11 @@ struct conn {
     cosched_group group;
     struct frame frame;
     struct answer *first, **last; /* in order of requests */
-    unsigned pending;             /* answers in that list */
-    size_t pending_bytes;         /* of the requests behind them */
-    size_t line_bytes;            /* of the request being carried out */
-    unsigned waiting;             /* tasks of waiting verbs */
+    struct flight *flight; /* submissions that are not on their way yet; has the last answer */
+    unsigned pending;      /* requests behind that list */
+    size_t pending_bytes;  /* of the requests behind them */
+    size_t line_bytes;     /* of the request being carried out */
+    unsigned waiting;      /* tasks of waiting verbs */
     struct conn_standing standing;
     struct buf out; /* to be sent */
     size_t sending; /* bytes that the writer is writing */
@@ -82,7 +83,7 @@ static void flush_answers(struct conn *c)
         if (!c->broken)
             buf_append(&c->out, buf_text(&answer->text), answer->text.len);
         buf_free(&answer->text);
-        c->pending--;
+        c->pending -= answer->requests;
         c->pending_bytes -= answer->cost;
         free(answer);
     }
@@ -96,12 +97,32 @@ struct answer *conn_answer_begin(struct conn *c)
     if (!answer)
         return NULL;
     answer->conn = c;
-    answer->cost = c->line_bytes;
-    c->pending_bytes += answer->cost;
     *c->last = answer;
     c->last = &answer->next;
-    c->pending++;
+    conn_answer_more(answer);
     return answer;
+}
+
+void conn_answer_more(struct answer *answer)
+{
+    struct conn *c = answer->conn;
+    answer->requests++;
+    answer->cost += c->line_bytes;
+    c->pending++;
+    c->pending_bytes += c->line_bytes;
+}
+
+struct flight **conn_flight(struct conn *c)
+{
+    return &c->flight;
+}
+
+static void commit_flight(struct conn *c)
+{
+    struct flight *flight = c->flight;
+    c->flight = NULL;
+    if (flight)
+        command_submit_commit(flight);
 }
 
 void conn_answer_end(struct answer *answer)
@@ -293,6 +314,8 @@ static void start_errand(struct conn *c, const struct command *command, struct c
 /* Everything before has taken effect. False: the connection ends. */
 static bool wait_for_pending(struct conn *c, unsigned most)
 {
+    if (c->pending > most || c->pending_bytes > PENDING_BYTES)
+        commit_flight(c);
     while ((c->pending > most || (c->pending > 0 && c->pending_bytes > PENDING_BYTES)) && !c->broken)
         if (bell_wait(&c->read_bell, COSCHED_NEVER) < 0)
             return false;
@@ -322,7 +345,10 @@ static bool carry_out(struct conn *c, struct request *request, struct buf *line)
     else
         command->run(&call);
     trim_answer(&call);
-    return line->len == 0 || send_line(c, line);
+    if (line->len == 0)
+        return true;
+    commit_flight(c);
+    return send_line(c, line);
 }
 
 static bool handle_line(struct conn *c, const char *text, size_t length)
@@ -337,6 +363,7 @@ static bool handle_line(struct conn *c, const char *text, size_t length)
         message_request_fini(&request);
     } else if (request.id.type != MESSAGE_ID_NONE) {
         message_error_from(&line, &request.id, &error);
+        commit_flight(c);
         going = send_line(c, &line);
     }
     buf_free(&line);
@@ -349,9 +376,21 @@ static bool say_too_long(struct conn *c)
     struct buf line = BUF_INIT;
     message_error(&line, &nobody, MESSAGE_INVALID_REQUEST, NULL, NULL, "line longer than 1 MiB",
                   NULL);
+    commit_flight(c);
     bool going = send_line(c, &line);
     buf_free(&line);
     return going;
+}
+
+/* The client reads what it was sent. False: the connection ends. */
+static bool wait_for_room(struct conn *c)
+{
+    if (full(c))
+        commit_flight(c);
+    while (full(c) && !c->broken)
+        if (bell_wait(&c->read_bell, COSCHED_NEVER) < 0)
+            return false;
+    return !c->broken;
 }
 
 /* The lines that are there. False: the connection ends. */
@@ -360,10 +399,7 @@ static bool handle_lines(struct conn *c)
     char *line = NULL;
     size_t length = 0;
     for (;;) {
-        while (full(c) && !c->broken)
-            if (bell_wait(&c->read_bell, COSCHED_NEVER) < 0)
-                return false;
-        if (c->broken)
+        if (!wait_for_room(c))
             return false;
         bool going = false;
         switch (frame_next(&c->frame, &line, &length)) {
@@ -379,7 +415,11 @@ static bool handle_lines(struct conn *c)
 
 static void read_requests(struct conn *c)
 {
-    while (handle_lines(c)) {
+    for (;;) {
+        bool going = handle_lines(c);
+        commit_flight(c);
+        if (!going)
+            return;
         size_t room = 0;
         char *space = frame_space(&c->frame, &room);
         if (!space)

@@ -30,15 +30,21 @@ int64_t conn_run(const struct conn_config *config);
 struct answer {
     struct answer *next;
     struct conn *conn;
-    struct buf text; /* one line; may stay empty */
-    size_t cost;     /* bytes of the request */
+    struct buf text;   /* whole lines; may stay empty */
+    unsigned requests; /* that it answers */
+    size_t cost;       /* their bytes */
     bool done;
 };
 
 /* Takes the next place in order. NULL: out of memory. */
 struct answer *conn_answer_begin(struct conn *c);
+/* It answers the request that is being carried out, too. */
+void conn_answer_more(struct answer *answer);
 /* The text is sent when its turn comes; *answer is the connection's again. */
 void conn_answer_end(struct answer *answer);
+/* Submissions that were read one behind the other, on their way to command_submit_commit: at the latest before anything
+ * else is answered or waited for. NULL: none. */
+struct flight **conn_flight(struct conn *c);
 /* A task of the connection. 0 or a negative errno. */
 int conn_spawn(struct conn *c, cosched_fn fn, void *arg, const char *name);
 

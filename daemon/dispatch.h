@@ -49,6 +49,18 @@ struct dispatch_job {
  * dispatch_limit); -ENOENT: a queue was deleted meanwhile. */
 int dispatch_submit(struct dispatch *d, struct dispatch_job *jobs, size_t count, uint32_t uid,
                     bool admin, struct store_refusal *refusal);
+
+/* Some that came one behind the other, each as dispatch_submit; all are decided when it returns. */
+struct dispatch_submission {
+    struct dispatch_job *jobs; /* borrowed; their specifications are taken */
+    size_t count;
+    /* answers */
+    int result;
+    struct store_refusal refusal;
+};
+
+void dispatch_submit_each(struct dispatch *d, struct dispatch_submission *submissions, size_t count,
+                          uint32_t uid, bool admin);
 /* The name of the limit that `count` more jobs of this user would break, or NULL. */
 const char *dispatch_limit(const struct dispatch *d, uint32_t uid, size_t count);
 /* Committed when it returns. STORE_NOT_FOUND, STORE_REFUSED (it has ended). */

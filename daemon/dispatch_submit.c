@@ -124,72 +124,130 @@ static int find_queues(struct dispatch *d, struct dispatch_job *jobs, size_t cou
     return 0;
 }
 
-static int insert_all(struct dispatch *d, struct dispatch_job *jobs, struct store_insert *ins,
-                      struct pending *pending, size_t count, struct store_refusal *refusal)
+static void drop_specs(struct dispatch_submission *s)
 {
-    unsigned epoch = dispatch_enter(d);
-    for (size_t i = 0; i < count; i++) {
-        pending_begin(d, jobs[i].spec, &pending[i]);
-        ins[i].spec = jobs[i].spec;
-        ins[i].claim = pending[i].claim != NULL;
+    for (size_t i = 0; i < s->count; i++) {
+        spec_free(s->jobs[i].spec);
+        s->jobs[i].spec = NULL;
     }
-    int rc = store_insert(d->config.store, ins, count, refusal);
-    for (size_t i = 0; i < count; i++) {
-        if (rc == STORE_OK)
-            accept_one(d, &pending[i], &ins[i], &jobs[i]);
-        else
-            pending_end(d, &pending[i]);
-        spec_free(jobs[i].spec);
-        jobs[i].spec = NULL;
-    }
-    dispatch_leave(d, epoch);
-    return rc;
 }
 
-static int refuse_all(struct dispatch_job *jobs, size_t count, int error)
+/* What needs no disk. 0 or the refusal. */
+static int check(struct dispatch *d, const struct dispatch_submission *s, uint32_t uid)
 {
-    for (size_t i = 0; i < count; i++) {
-        spec_free(jobs[i].spec);
-        jobs[i].spec = NULL;
+    if (d->draining)
+        return -ESHUTDOWN;
+    if (dispatch_limit(d, uid, s->count))
+        return -EDQUOT;
+    return find_queues(d, s->jobs, s->count);
+}
+
+/* A submission on its way, and what its jobs hold. */
+struct way {
+    struct dispatch_submission *submission;
+    struct pending *pending;
+};
+
+/* ways[i] belongs to insertions[i]. */
+static void insert_each(struct dispatch *d, struct way *ways, struct store_insertion *insertions,
+                        size_t count)
+{
+    unsigned epoch = dispatch_enter(d);
+    for (size_t w = 0; w < count; w++) {
+        const struct store_insertion *in = &insertions[w];
+        for (size_t i = 0; i < in->count; i++) {
+            pending_begin(d, in->jobs[i].spec, &ways[w].pending[i]);
+            in->jobs[i].claim = ways[w].pending[i].claim != NULL;
+        }
     }
-    return error;
+    store_insert_each(d->config.store, insertions, count);
+    for (size_t w = 0; w < count; w++) {
+        struct store_insertion *in = &insertions[w];
+        struct dispatch_submission *s = ways[w].submission;
+        s->result = in->result;
+        s->refusal = in->refusal;
+        for (size_t i = 0; i < in->count; i++) {
+            if (in->result == STORE_OK)
+                accept_one(d, &ways[w].pending[i], &in->jobs[i], &s->jobs[i]);
+            else
+                pending_end(d, &ways[w].pending[i]);
+        }
+        drop_specs(s);
+    }
+    dispatch_leave(d, epoch);
+}
+
+/* Everything that the submissions need on their way, in one piece: the jobs of all of them lie one behind the other. */
+struct travel {
+    struct way *ways;
+    struct store_insertion *insertions;
+    struct store_insert *inserts;
+    struct pending *pending;
+};
+
+static bool travel_new(struct travel *t, size_t submissions, size_t jobs)
+{
+    *t = (struct travel){.ways = calloc(submissions, sizeof *t->ways),
+                         .insertions = calloc(submissions, sizeof *t->insertions),
+                         .inserts = calloc(jobs, sizeof *t->inserts),
+                         .pending = calloc(jobs, sizeof *t->pending)};
+    return t->ways && t->insertions && t->inserts && t->pending;
+}
+
+static void travel_free(struct travel *t)
+{
+    free(t->ways);
+    free(t->insertions);
+    free(t->inserts);
+    free(t->pending);
+}
+
+static void pack(struct travel *t, size_t index, size_t first_job, struct dispatch_submission *s,
+                 uint32_t uid, bool admin)
+{
+    int64_t now_us = dispatch_wall_us();
+    t->ways[index] = (struct way){s, t->pending + first_job};
+    t->insertions[index] =
+        (struct store_insertion){.jobs = t->inserts + first_job, .count = s->count};
+    for (size_t i = 0; i < s->count; i++)
+        t->inserts[first_job + i] = (struct store_insert){
+            .spec = s->jobs[i].spec, .uid = uid, .now_us = now_us, .any_owner = admin};
+}
+
+void dispatch_submit_each(struct dispatch *d, struct dispatch_submission *submissions, size_t count,
+                          uint32_t uid, bool admin)
+{
+    size_t jobs = 0, packed = 0, first_job = 0;
+    int64_t begun_ns = cosched_now();
+    struct travel t;
+    for (size_t i = 0; i < count; i++)
+        jobs += submissions[i].count;
+    bool room = travel_new(&t, count, jobs);
+    for (size_t i = 0; i < count; i++) {
+        struct dispatch_submission *s = &submissions[i];
+        s->result = room ? check(d, s, uid) : -ENOMEM;
+        if (s->result < 0) {
+            drop_specs(s);
+            continue;
+        }
+        pack(&t, packed++, first_job, s, uid, admin);
+        first_job += s->count;
+    }
+    if (packed > 0)
+        insert_each(d, t.ways, t.insertions, packed);
+    uint64_t took_us = (uint64_t)(cosched_now() - begun_ns) / 1000;
+    for (size_t i = 0; i < packed; i++)
+        histogram_record(&d->config.metrics->submit_us, took_us);
+    travel_free(&t);
 }
 
 int dispatch_submit(struct dispatch *d, struct dispatch_job *jobs, size_t count, uint32_t uid,
                     bool admin, struct store_refusal *refusal)
 {
-    if (d->draining)
-        return refuse_all(jobs, count, -ESHUTDOWN);
-    if (dispatch_limit(d, uid, count))
-        return refuse_all(jobs, count, -EDQUOT);
-    int error = find_queues(d, jobs, count);
-    if (error < 0)
-        return refuse_all(jobs, count, error);
-    int64_t begun_ns = cosched_now(), now_us = dispatch_wall_us();
-    /* One job is what nearly every call brings: no allocation for it. */
-    struct store_insert one_insert = {0}, *ins = &one_insert;
-    struct pending one_pending, *pending = &one_pending;
-    if (count != 1) {
-        ins = calloc(count, sizeof *ins);
-        pending = calloc(count, sizeof *pending);
-    }
-    int rc = -ENOMEM;
-    if (ins && pending) {
-        for (size_t i = 0; i < count; i++) {
-            ins[i].uid = uid;
-            ins[i].now_us = now_us;
-            ins[i].any_owner = admin;
-        }
-        rc = insert_all(d, jobs, ins, pending, count, refusal);
-        histogram_record(&d->config.metrics->submit_us, (uint64_t)(cosched_now() - begun_ns) / 1000);
-    } else {
-        refuse_all(jobs, count, 0);
-    }
-    if (count != 1) {
-        free(ins);
-        free(pending);
-    }
-    return rc;
+    struct dispatch_submission one = {.jobs = jobs, .count = count};
+    dispatch_submit_each(d, &one, 1, uid, admin);
+    *refusal = one.refusal;
+    return one.result;
 }
 
 /* --- cancel, retry, remove ------------------------------------------------------------------------------ */

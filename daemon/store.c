@@ -108,8 +108,13 @@ static int public_result(int r)
 
 static void answer(struct store_request *request, int result)
 {
+    struct store_group *group = request->group;
     request->result = public_result(result);
-    cosched_event_set(&request->done); /* its frame may be gone from here on */
+    if (group == NULL) {
+        cosched_event_set(&request->done); /* its frame may be gone from here on */
+    } else if (--group->left == 0) {
+        cosched_event_set(&group->done);
+    }
 }
 
 static void answer_all(struct store_request **batch, size_t n)
@@ -514,26 +519,45 @@ static void ring(struct store *store, bool patient)
     }
 }
 
-int store_ask(struct store *store, struct store_request *request)
+/* False: the store is closed. */
+static bool stand_in_line(struct store *store, struct store_request *first,
+                          struct store_request *last)
 {
-    cosched_event_init(&request->done);
-    request->next = NULL;
+    last->next = NULL;
     pthread_mutex_lock(&store->lock);
     bool closed = store->closed, rings = !store->rung;
     if (!closed) {
-        *store->last = request;
-        store->last = &request->next;
+        *store->last = first;
+        store->last = &last->next;
         store->rung = true;
     }
     pthread_mutex_unlock(&store->lock);
-    if (closed) {
-        return -ESHUTDOWN;
+    if (rings && !closed) {
+        ring(store, first->patient);
     }
-    if (rings) {
-        ring(store, request->patient);
+    return !closed;
+}
+
+int store_ask(struct store *store, struct store_request *request)
+{
+    request->group = NULL;
+    cosched_event_init(&request->done);
+    if (!stand_in_line(store, request, request)) {
+        return -ESHUTDOWN;
     }
     cosched_event_wait_always(&request->done);
     return request->result;
+}
+
+int store_ask_all(struct store *store, struct store_request *first, struct store_request *last)
+{
+    struct store_group *group = first->group;
+    cosched_event_init(&group->done);
+    if (!stand_in_line(store, first, last)) {
+        return -ESHUTDOWN;
+    }
+    cosched_event_wait_always(&group->done);
+    return STORE_OK;
 }
 
 static uint64_t get(const _Atomic uint64_t *counter)

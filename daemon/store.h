@@ -53,6 +53,18 @@ void store_close(struct store *store);
 /* All or none. STORE_NOT_FOUND, STORE_CONFLICT with *refusal (may be NULL). */
 int store_insert(struct store *store, struct store_insert *jobs, size_t count,
                  struct store_refusal *refusal);
+
+/* Several submissions, each accepted or refused by itself as store_insert does, in this order. Returns
+ * when all of them are decided. */
+struct store_insertion {
+    struct store_insert *jobs;
+    size_t count;
+    /* answers */
+    int result;
+    struct store_refusal refusal;
+};
+
+void store_insert_each(struct store *store, struct store_insertion *insertions, size_t count);
 /* The job becomes JOB_RUNNING with this attempt (its former + 1): durable before any process
  * exists. A delayed job whose time has come goes through queued in the same commit. *spec (may be
  * NULL) is what to run; the caller frees it. It is NULL with STORE_OK when memory was short or the

@@ -38,6 +38,35 @@ int store_insert(struct store *store, struct store_insert *jobs, size_t count,
     return store_ask(store, &request.base);
 }
 
+/* Side by side: a failure of the disk is the failure of one of them. */
+void store_insert_each(struct store *store, struct store_insertion *insertions, size_t count)
+{
+    struct store_group group = {.left = count};
+    struct insert_request *requests = count > 1 ? calloc(count, sizeof *requests) : NULL;
+    if (requests == NULL) { /* no memory, or nothing to be gained */
+        for (size_t i = 0; i < count; i++) {
+            struct store_insertion *in = &insertions[i];
+            in->result = store_insert(store, in->jobs, in->count, &in->refusal);
+        }
+        return;
+    }
+    for (size_t i = 0; i < count; i++) {
+        struct store_insertion *in = &insertions[i];
+        requests[i] = (struct insert_request){
+            .base = {.run = run_insert, .writes = true, .inserts = true, .group = &group},
+            .jobs = in->jobs,
+            .count = in->count,
+            .refusal = &in->refusal,
+        };
+        requests[i].base.next = i + 1 < count ? &requests[i + 1].base : NULL;
+    }
+    int r = store_ask_all(store, &requests[0].base, &requests[count - 1].base);
+    for (size_t i = 0; i < count; i++) {
+        insertions[i].result = r < 0 ? r : requests[i].base.result;
+    }
+    free(requests);
+}
+
 /* --- attempts --------------------------------------------------------------------------------- */
 
 struct start_request {
