@@ -13,7 +13,7 @@
 #include "conn.h"
 #include "kind.h"
 
-#define FLIGHT_MAX 64 /* the store begins with these while more are checked */
+#define FLIGHT_MAX 48 /* the store begins with these while more are checked */
 
 /* Checked. */
 struct submission {
