@@ -3,9 +3,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -58,21 +60,38 @@ static void speak(const char *name)
     close(fd);
 }
 
+/* A folder of its own, where the test then stands: an absolute path through there is short, however deep the build lies. */
+static void by_path_in(const char *folder)
+{
+    ck_assert_int_eq(chdir(folder), 0);
+    setenv("NOTIFY_SOCKET", "socket", 1);
+    ck_assert_int_eq(notify_open(), -EAFNOSUPPORT); /* relative */
+    speak("/proc/self/cwd/socket");
+    unlink("socket");
+    ck_assert_int_eq(chdir("/"), 0);
+}
+
 START_TEST(by_path)
 {
-    snprintf(path, sizeof path, "notify.%d.sock", (int)getpid());
-    setenv("NOTIFY_SOCKET", path, 1);
-    ck_assert_int_eq(notify_open(), -EAFNOSUPPORT); /* relative */
-    snprintf(path, sizeof path, "/tmp/cosched-notify.%d", (int)getpid());
-    speak(path);
-    unlink(path);
+    char folder[] = TEST_DIR "/notify-XXXXXX";
+    ck_assert_ptr_nonnull(mkdtemp(folder));
+    by_path_in(folder);
+    ck_assert_int_eq(rmdir(folder), 0);
 }
 
 END_TEST
 
+/* The same for all who share a network, whatever their numbers are. */
+static void abstract_name(void)
+{
+    uint64_t random = 0;
+    ck_assert_int_eq(getrandom(&random, sizeof random, 0), sizeof random);
+    snprintf(path, sizeof path, "@cosched-notify-%llx", (unsigned long long)random);
+}
+
 START_TEST(abstract)
 {
-    snprintf(path, sizeof path, "@cosched-notify-%d", (int)getpid());
+    abstract_name();
     speak(path);
 }
 
@@ -103,7 +122,7 @@ END_TEST
 START_TEST(watchdog_counts_only_for_this_process)
 {
     char pid[16];
-    snprintf(path, sizeof path, "@cosched-notify-%d", (int)getpid());
+    abstract_name();
     for (int mine = 0; mine < 2; mine++) {
         int fd = manager(path);
         snprintf(pid, sizeof pid, "%d", mine ? (int)getpid() : 1);
