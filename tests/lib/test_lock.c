@@ -50,6 +50,34 @@ START_TEST(debug_builds_count_what_a_thread_holds)
 
 END_TEST
 
+static void *takes_and_leaves(void *arg)
+{
+    struct cos_lock *lock = arg;
+    cos_lock_acquire(lock);
+    cos_lock_release(lock);
+    return NULL;
+}
+
+/* The holder's memory is given back under him, and zeros are what is left of it. Whoever sleeps there is not forgotten. */
+START_TEST(who_sleeps_at_a_lock_that_became_zeros_is_woken)
+{
+    struct cos_lock lock = {0};
+    pthread_t thread;
+    cos_lock_acquire(&lock);
+    ck_assert_int_eq(pthread_create(&thread, NULL, takes_and_leaves, &lock), 0);
+    while (cos_atomic_load(&lock.word, relaxed) != COS_LOCK_CONTENDED) {
+        sched_yield();
+    }
+    cos_atomic_store(&lock.word, COS_LOCK_FREE, relaxed); /* as the system does it */
+    ck_assert(cos_lock_forget(1));
+    cos_lock_wake_all(&lock);
+    ck_assert_int_eq(pthread_join(thread, NULL), 0);
+    ck_assert_int_eq(cos_lock_held(), 0);
+    ck_assert(!cos_lock_forget(0)); /* nobody sleeps any more */
+}
+
+END_TEST
+
 struct counter {
     struct cos_lock lock;
     uint64_t value; /* lock */
@@ -304,6 +332,7 @@ int main(void)
     tcase_set_timeout(tcase, 120);
     tcase_add_test(tcase, try_fails_while_held);
     tcase_add_test(tcase, debug_builds_count_what_a_thread_holds);
+    tcase_add_test(tcase, who_sleeps_at_a_lock_that_became_zeros_is_woken);
     tcase_add_test(tcase, contended_by_more_threads_than_processors);
     tcase_add_test(tcase, last_user_frees_the_lock);
     tcase_add_test(tcase, futex_refuses_a_changed_word);

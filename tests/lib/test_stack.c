@@ -224,8 +224,7 @@ START_TEST(get_survives_each_refused_allocation)
         cos_stack_cache_fini(&cache);
         ck_assert_int_eq(cos_stack_shutdown(), 0);
     }
-    ck_assert_uint_eq(
-        at, 7); /* two for the cache, two for the depot, the slab: and the sixth was not needed */
+    ck_assert_uint_eq(at, 4); /* the cache, the slab: and the third was not needed */
 }
 
 END_TEST

@@ -5,7 +5,9 @@
 
 #include "base/clock.h"
 #include "run.h"
+#include "sched/depot.h"
 #include "sched/mainloop.h"
+#include "sched/runtime.h"
 
 #define MS     COS_NS_PER_MS
 #define SECOND COS_NS_PER_S
@@ -309,7 +311,35 @@ SCENARIO(a_millisecond_timer_of_libuv_keeps_its_ticks_beside_busy_tasks)
     UNTIL(timer.data == NULL);
 }
 
-RUN_MAIN("time", EACH(after_fires_in_order_of_time_whatever_the_order_of_insertion),
+/* --- memory ------------------------------------------------------------------------------------------------- */
+
+static int64_t sleep_a_while(void *arg)
+{
+    return cosched_sleep_until(cosched_now() + (int64_t)(intptr_t)arg);
+}
+
+/* What many tasks took is given back within two seconds of the last work, whoever had it at hand; then nobody wakes again. */
+SCENARIO(idle_memory_goes_back_within_two_seconds_and_then_all_is_quiet)
+{
+    enum { N = 4 * COS_DEPOT_CHUNK };
+
+    static cosched_task t[N];
+    for (uint64_t i = 0; i < N; i++) {
+        t[i] = run_spawn(sleep_a_while, (void *)(intptr_t)sim_below((uint64_t)SECOND), side(i));
+    }
+    for (int i = 0; i < N; i++) {
+        EXPECT_EQ(run_join(t[i]), 0);
+    }
+    EXPECT_EQ(cosched_sleep_until(cosched_in_ms(2000)), 0);
+    EXPECT(cos_depot_cold() >= 3); /* this task has a block, and its chunk */
+    const struct cos_exec *e = cos_runtime()->main;
+    uint64_t polls = cos_atomic_load(&e->count.polls, relaxed);
+    EXPECT_EQ(cosched_sleep_until(cosched_in_ms(3600 * 1000)), 0);
+    EXPECT(cos_atomic_load(&e->count.polls, relaxed) <= polls + 8); /* what this sleep itself takes */
+}
+
+RUN_MAIN("time", EACH(idle_memory_goes_back_within_two_seconds_and_then_all_is_quiet),
+         EACH(after_fires_in_order_of_time_whatever_the_order_of_insertion),
          EACH(sleepers_wake_neither_early_nor_late), EACH(a_busy_worker_delays_no_neighbours_timers),
          EACH(who_arms_a_timer_and_computes_on_is_no_delay), EACH(at_follows_the_wall_clock),
          EACH(an_interval_does_not_drift_in_an_hour),

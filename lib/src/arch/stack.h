@@ -5,7 +5,7 @@
  *          ^       ^ lo                     ^ hi  ^     gap: 64 B × (slot mod 16), so that the first frames of
  *                                                       many stacks do not fall into the same cache sets
  *
- * A get takes from the calling thread's cache (two magazines per class), then from the depot behind it, then
+ * A get takes from the calling thread's cache (a magazine per class), then from the depot behind it, then
  * cuts fresh slots. A stack keeps its memory until it lay in the depot for a second (cos_stack_trim), and its
  * address range until cos_stack_shutdown. Contents of a stack are unspecified at get. */
 #ifndef COS_ARCH_STACK_H
@@ -31,10 +31,13 @@ enum cos_stack_guard {
 #define COS_STACK_SLOTS_MAX    ((size_t)16 * 1024 * 1024) /* otherwise; 1 TiB of 64 KiB slots */
 #define COS_STACK_IDLE_NS      INT64_C(1000000000)
 
+struct cos_stack_slab;
+
 /* The usable range is [lo, hi); lo is page-aligned, hi to 64 bytes. */
 struct cos_stack {
     char *lo;
     char *hi;
+    struct cos_stack_slab *slab;
     uint32_t class_index;
     uint32_t slot; /* number within its slab */
 };
@@ -43,8 +46,7 @@ struct cos_stack_magazine;
 
 /* Owner thread only, but for the counters. */
 struct cos_stack_cache {
-    struct cos_stack_magazine *loaded[COS_STACK_CLASSES];   /* owned */
-    struct cos_stack_magazine *previous[COS_STACK_CLASSES]; /* owned: full, empty or NULL */
+    struct cos_stack_magazine *magazine[COS_STACK_CLASSES]; /* owned; NULL before the first get */
     COS_ATOMIC(uint32_t) held[COS_STACK_CLASSES]; /* written by the owner, read by stats */
     struct cos_stack_cache *next;                 /* depot lock */
     struct cos_stack_cache **link;                /* depot lock */

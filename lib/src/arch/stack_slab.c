@@ -7,6 +7,7 @@
 #include "arch/stack_slab.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -23,27 +24,18 @@
 #include <valgrind/memcheck.h>
 #endif
 
-#define SLAB_BYTES_MIN ((size_t)2 * 1024 * 1024)  /* a small program stays small */
-#define SLAB_BYTES_MAX ((size_t)64 * 1024 * 1024) /* a million stacks are a thousand slabs */
+#define SLAB_BYTES_MIN ((size_t)2 * 1024 * 1024)   /* a small program stays small */
+#define SLAB_BYTES_MAX ((size_t)256 * 1024 * 1024) /* a million stacks are a few hundred slabs */
 #define GAP_STEP       ((size_t)64)
 #define GAP_STEPS      16u
 
-struct slab {
-    struct slab *next; /* const after publication, like the next four */
-    char *base;
-    size_t bytes;
-    uint32_t class_index;
-    uint32_t slots;
-    uint32_t fresh;         /* slots below are cut */
-    unsigned *valgrind_ids; /* owned; NULL when not under valgrind */
-};
-
 struct slab_class {
-    struct slab *newest; /* borrowed from slabs: the only one of its class with fresh slots */
+    struct cos_stack_slab *newest; /* borrowed from slabs: the only one of its class with fresh slots */
     size_t bytes_next;
 };
 
-static COS_ATOMIC(struct slab *) slabs; /* owned; atomic: pushed under the lock, walked without */
+static COS_ATOMIC(
+    struct cos_stack_slab *) slabs;     /* owned; atomic: pushed under the lock, walked without */
 static COS_ATOMIC(uint32_t) guard_kind; /* atomic: enum cos_stack_guard, decided under the lock */
 static COS_ATOMIC(size_t) page_bytes; /* atomic: a copy of sysconf's, the same from every thread */
 static struct slab_class classes[COS_STACK_CLASSES];
@@ -73,34 +65,36 @@ static void set_guard(enum cos_stack_guard guard)
     cos_atomic_store(&guard_kind, (uint32_t)guard, relaxed);
 }
 
-void cos_stack_slot_describe(const struct cos_stack_slot *slot, uint32_t class_index,
-                             struct cos_stack *out)
+void cos_stack_slot_describe(const struct cos_stack_slot *slot, struct cos_stack *out)
 {
-    out->lo = slot->base + cos_stack_guard_bytes();
-    out->hi = slot->base + cos_stack_class_bytes(class_index) - slot->number % GAP_STEPS * GAP_STEP;
+    uint32_t class_index = slot->slab->class_index;
+    char *base = cos_stack_slot_base(slot->slab, slot->number);
+    out->lo = base + cos_stack_guard_bytes();
+    out->hi = base + cos_stack_class_bytes(class_index) - slot->number % GAP_STEPS * GAP_STEP;
+    out->slab = slot->slab;
     out->class_index = class_index;
     out->slot = slot->number;
 }
 
-static void announce_cut(struct slab *slab, const struct cos_stack_slot *slot)
+static void announce_cut(struct cos_stack_slab *slab, char *base)
 {
 #if COS_ASAN
     /* What only a suspended task holds is no leak. By slot, because the scanner would fault on the guards. */
     size_t bytes = cos_stack_class_bytes(slab->class_index) - cos_stack_guard_bytes();
-    __lsan_register_root_region(slot->base + cos_stack_guard_bytes(), bytes);
+    __lsan_register_root_region(base + cos_stack_guard_bytes(), bytes);
 #elif COS_VALGRIND
     if (slab->valgrind_ids != NULL) {
-        char *end = slot->base + cos_stack_class_bytes(slab->class_index);
-        slab->valgrind_ids[slot->number] =
-            (unsigned)VALGRIND_STACK_REGISTER(slot->base + cos_stack_guard_bytes(), end - 1);
+        char *end = base + cos_stack_class_bytes(slab->class_index);
+        slab->valgrind_ids[slab->fresh] =
+            (unsigned)VALGRIND_STACK_REGISTER(base + cos_stack_guard_bytes(), end - 1);
         (void)end; /* where valgrind knows nothing of the machine */
     }
 #endif
     (void)slab;
-    (void)slot;
+    (void)base;
 }
 
-static void announce_unmap(struct slab *slab)
+static void announce_unmap(struct cos_stack_slab *slab)
 {
 #if COS_ASAN
     size_t bytes = cos_stack_class_bytes(slab->class_index);
@@ -152,23 +146,29 @@ static int add(uint32_t class_index)
     if (bytes < slot_bytes) {
         bytes = slot_bytes;
     }
-    struct slab *slab = cos_alloc(sizeof *slab);
+    struct cos_stack_slab *slab = cos_alloc(sizeof *slab);
     if (slab == NULL) {
         return -ENOMEM;
     }
-    slab->base = map(&bytes, slot_bytes);
-    if (slab->base == NULL) {
+    size_t page = cos_stack_guard_bytes();
+    bytes += page;
+    char *bits = map(&bytes, page + slot_bytes);
+    if (bits == NULL) {
         cos_free(slab);
         return -ENOMEM;
     }
-    slab->bytes = bytes;
+    slab->base = bits + page;
+    slab->bytes = bytes - page;
     slab->class_index = class_index;
-    slab->slots = (uint32_t)(bytes / slot_bytes);
+    slab->slots = (uint32_t)(slab->bytes / slot_bytes);
+    COS_ASSERT(slab->slots <= page * CHAR_BIT / 2);
+    slab->out = (uint64_t *)(void *)bits;
+    slab->warm = (uint64_t *)(void *)(bits + page / 2);
 #if COS_VALGRIND
     if (RUNNING_ON_VALGRIND) { /* stacks that it does not know it takes for growth of one, and for undefined */
         slab->valgrind_ids = cos_alloc(slab->slots * sizeof *slab->valgrind_ids);
         if (slab->valgrind_ids == NULL) {
-            (void)munmap(slab->base, bytes);
+            (void)munmap(bits, bytes);
             cos_free(slab);
             return -ENOMEM;
         }
@@ -179,41 +179,43 @@ static int add(uint32_t class_index)
     cos_atomic_store(&slabs, slab, release);
     bytes_mapped += bytes;
     class->newest = slab;
-    class->bytes_next = bytes < SLAB_BYTES_MAX / 2 ? 2 * bytes : SLAB_BYTES_MAX;
+    class->bytes_next = slab->bytes < SLAB_BYTES_MAX / 2 ? 2 * slab->bytes : SLAB_BYTES_MAX;
     return 0;
 }
 
-int cos_stack_slab_cut(uint32_t class_index, struct cos_stack_slot *slots, uint32_t n)
+struct cos_stack_slab *cos_stack_slab_cut(uint32_t class_index, uint32_t n, int *cut)
 {
     COS_ASSERT(class_index < COS_STACK_CLASSES && n > 0);
     if (cos_stack_slab_guard() == COS_STACK_GUARD_UNKNOWN) {
         set_guard(forced != COS_STACK_GUARD_UNKNOWN ? forced : cos_stack_guard_probe());
     }
     if (slots_cut >= slots_max()) {
-        return -EAGAIN;
+        *cut = -EAGAIN;
+        return NULL;
     }
     struct slab_class *class = &classes[class_index];
     if (class->newest == NULL || class->newest->fresh == class->newest->slots) {
-        int rc = add(class_index);
-        if (rc < 0) {
-            return rc;
+        *cut = add(class_index);
+        if (*cut < 0) {
+            return NULL;
         }
     }
-    struct slab *slab = class->newest;
-    int cut = 0;
-    for (; (uint32_t)cut < n && slab->fresh < slab->slots && slots_cut < slots_max(); cut++) {
-        struct cos_stack_slot *slot = &slots[cut];
-        slot->number = slab->fresh;
-        slot->base = slab->base + slot->number * cos_stack_class_bytes(class_index);
-        if (cos_stack_guard_install(cos_stack_slab_guard(), slot->base, cos_stack_guard_bytes()) <
-            0) {
+    struct cos_stack_slab *slab = class->newest;
+    *cut = 0;
+    for (; (uint32_t)*cut < n && slab->fresh < slab->slots && slots_cut < slots_max(); (*cut)++) {
+        char *base = cos_stack_slot_base(slab, slab->fresh);
+        if (cos_stack_guard_install(cos_stack_slab_guard(), base, cos_stack_guard_bytes()) < 0) {
             break; /* the slot stays fresh: the next call tries again */
         }
-        announce_cut(slab, slot);
+        announce_cut(slab, base);
         slab->fresh++;
         slots_cut++;
     }
-    return cut > 0 ? cut : -ENOMEM;
+    if (*cut == 0) {
+        *cut = -ENOMEM;
+        return NULL;
+    }
+    return slab;
 }
 
 size_t cos_stack_slab_slots(void)
@@ -240,11 +242,12 @@ void cos_stack_slab_force_guard(enum cos_stack_guard guard)
 
 void cos_stack_slab_unmap_all(void)
 {
-    struct slab *slab = cos_atomic_exchange(&slabs, NULL, acq_rel);
+    struct cos_stack_slab *slab = cos_atomic_exchange(&slabs, NULL, acq_rel);
     while (slab != NULL) {
-        struct slab *next = slab->next;
+        struct cos_stack_slab *next = slab->next;
         announce_unmap(slab);
-        (void)munmap(slab->base, slab->bytes);
+        size_t page = cos_stack_guard_bytes();
+        (void)munmap(slab->base - page, slab->bytes + page);
         cos_free(slab->valgrind_ids);
         cos_free(slab);
         slab = next;
@@ -256,41 +259,39 @@ void cos_stack_slab_unmap_all(void)
 }
 
 /* The slot that an address lies in. */
-static const struct slab *find(const char *wanted, struct cos_stack_slot *slot)
+static bool find(const char *wanted, struct cos_stack_slot *slot)
 {
     /* acquire: pairs with the release in add. */
-    const struct slab *slab = cos_atomic_load(&slabs, acquire);
+    struct cos_stack_slab *slab = cos_atomic_load(&slabs, acquire);
     while (slab != NULL && (wanted < slab->base || wanted >= slab->base + slab->bytes)) {
         slab = slab->next;
     }
     if (slab == NULL) {
-        return NULL;
+        return false;
     }
-    size_t slot_bytes = cos_stack_class_bytes(slab->class_index);
-    size_t number = (size_t)(wanted - slab->base) / slot_bytes;
-    *slot = (struct cos_stack_slot){.base = slab->base + number * slot_bytes,
-                                    .number = (uint32_t)number};
-    return number < slab->slots ? slab : NULL;
+    size_t number = (size_t)(wanted - slab->base) / cos_stack_class_bytes(slab->class_index);
+    *slot = (struct cos_stack_slot){.slab = slab, .number = (uint32_t)number};
+    return number < slab->slots;
 }
 
 bool cos_stack_find_guard(const void *address, struct cos_stack *out)
 {
     struct cos_stack_slot slot;
-    const struct slab *slab = find(address, &slot);
-    if (slab == NULL || (size_t)((const char *)address - slot.base) >= cos_stack_guard_bytes()) {
+    if (!find(address, &slot) ||
+        (size_t)((const char *)address - cos_stack_slot_base(slot.slab, slot.number)) >=
+            cos_stack_guard_bytes()) {
         return false;
     }
-    cos_stack_slot_describe(&slot, slab->class_index, out);
+    cos_stack_slot_describe(&slot, out);
     return true;
 }
 
 bool cos_stack_find(const void *address, struct cos_stack *out)
 {
     struct cos_stack_slot slot;
-    const struct slab *slab = find(address, &slot);
-    if (slab == NULL) {
+    if (!find(address, &slot)) {
         return false;
     }
-    cos_stack_slot_describe(&slot, slab->class_index, out);
+    cos_stack_slot_describe(&slot, out);
     return (const char *)address >= out->lo && (const char *)address < out->hi;
 }
