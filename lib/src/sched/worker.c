@@ -9,6 +9,7 @@
 #include "sched/trim.h"
 
 #define STEAL_BATCH 32U
+#define SHARE_MAX   16U
 #define TURN_NS     COS_NS_PER_MS /* between two looks at timers and injector: a timer's resolution */
 
 static uint32_t steal_from(struct cos_exec *e, struct cos_exec *victim)
@@ -193,6 +194,28 @@ static uint32_t park(struct cos_exec *e)
     return index;
 }
 
+/* After an entry of the injector: a fair share of those behind it, if there is nothing in line here. Between them no look at
+ * everything else is due, and one fiber hands over to the next. Others steal what waits long. */
+static void take_share(struct cos_exec *e)
+{
+    uint32_t batch[SHARE_MAX];
+    struct cosched_runtime *rt = e->rt;
+    uint64_t share = cos_injector_depth(&rt->injector) / rt->workers;
+    if (share == 0 || cos_deque_size(&e->deque) > 0) {
+        return;
+    }
+    size_t n = cos_injector_pop_batch(&rt->injector, batch, share < SHARE_MAX ? share : SHARE_MAX);
+    for (size_t i = 0; i < n; i++) {
+        if (cos_deque_push_owner(&e->deque, batch[i]) < 0) {
+            cos_injector_push(&rt->injector, batch[i]);
+        }
+    }
+    if (n > 0 && cos_parker_pushed(&rt->parker)) {
+        cos_parker_notify(
+            &rt->parker); /* a sleeper's last look may have seen them neither there nor here */
+    }
+}
+
 /* Once a turn the injector comes before the own deque, so that what waits there does not starve while tasks here go on
  * yielding. */
 static uint32_t find_work(struct cos_exec *e)
@@ -201,6 +224,9 @@ static uint32_t find_work(struct cos_exec *e)
     uint32_t index = cos_help_front(&e->rt->help);
     if (index == 0) {
         index = cos_injector_pop(&e->rt->injector);
+        if (index != 0) {
+            take_share(e);
+        }
     } else if (cos_injector_depth(&e->rt->injector) != 0) {
         e->budget = e->allowance =
             1; /* MAIN may have put it before the line: that one's turn is next */
