@@ -86,6 +86,15 @@ static inline bool cos_scope_canceled(struct cos_scope *s, struct cos_scope *bas
     return cos_scope_canceled_above(s, base);
 }
 
+/* Is it known at once that it is not? */
+static inline bool cos_scope_calm(const struct cos_scope *s)
+{
+    /* acquire: as above. */
+    uint32_t flags = cos_atomic_load(&s->flags, acquire) &
+                     (COS_SCOPE_CANCELED | COS_SCOPE_LINKED | COS_SCOPE_SHIELD);
+    return flags != 0 && (flags & COS_SCOPE_CANCELED) == 0;
+}
+
 /* Before a wait: announce its ticket, so that a cancel finds it. True: cancelled already, do not wait. */
 bool cos_scope_watch(struct cos_scope *s, uint64_t ticket);
 #endif

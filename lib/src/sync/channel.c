@@ -51,17 +51,33 @@ static size_t count_of(const cosched_chan *ch)
     return cos_atomic_load(&ch->count, relaxed); /* under the lock: exact */
 }
 
-static void ring_put(cosched_chan *ch, const void *value)
+/* Most values are a pointer or a number, and two calls of memcpy are a tenth of a send and receive. */
+static inline void copy_value(const cosched_chan *ch, void *to, const void *from)
+{
+    if (COS_LIKELY(ch->value_size == sizeof(uint64_t))) {
+        memcpy(to, from, sizeof(uint64_t));
+    } else {
+        memcpy(to, from, ch->value_size);
+    }
+}
+
+/* at is below twice the capacity: no division. */
+static inline size_t ring_index(const cosched_chan *ch, size_t at)
+{
+    return at < ch->capacity ? at : at - ch->capacity;
+}
+
+static inline void ring_put(cosched_chan *ch, const void *value)
 {
     size_t n = count_of(ch);
-    memcpy(ch->ring + (ch->head + n) % ch->capacity * ch->value_size, value, ch->value_size);
+    copy_value(ch, ch->ring + ring_index(ch, ch->head + n) * ch->value_size, value);
     cos_atomic_store(&ch->count, n + 1, relaxed);
 }
 
-static void ring_take(cosched_chan *ch, void *value)
+static inline void ring_take(cosched_chan *ch, void *value)
 {
-    memcpy(value, ch->ring + ch->head * ch->value_size, ch->value_size);
-    ch->head = (ch->head + 1) % ch->capacity;
+    copy_value(ch, value, ch->ring + ch->head * ch->value_size);
+    ch->head = ring_index(ch, ch->head + 1);
     cos_atomic_store(&ch->count, count_of(ch) - 1, relaxed);
 }
 
@@ -73,7 +89,7 @@ static int try_send(cosched_chan *ch, const void *value)
     }
     struct cos_cell *receiver = cos_line_serve(&ch->receivers);
     if (receiver != NULL) {
-        memcpy(receiver->value, value, ch->value_size);
+        copy_value(ch, receiver->value, value);
         return 0;
     }
     if (count_of(ch) == ch->capacity) {
@@ -94,7 +110,7 @@ static int try_recv(cosched_chan *ch, void *value)
     if (sender != NULL && !direct) {
         ring_put(ch, sender->value);
     } else if (sender != NULL) {
-        memcpy(value, sender->value, ch->value_size); /* a rendezvous: there is no ring */
+        copy_value(ch, value, sender->value); /* a rendezvous: there is no ring */
     } else if (direct) {
         return ch->closed ? -EPIPE : -EAGAIN;
     }
@@ -119,7 +135,22 @@ void cos_chan_note_new(struct cos_chan_users *users, uint32_t self)
     users->anybody = 1;
 }
 
-static int transfer(cosched_chan *ch, bool sends, void *value, int64_t deadline)
+/* Entered with the lock, left without. */
+static __attribute__((noinline)) int transfer_locked(cosched_chan *ch, bool sends, void *value,
+                                                     int64_t deadline)
+{
+    int rc = cos_chan_try(ch, sends, value);
+    if (rc == -EAGAIN) {
+        struct cos_cell cell = {.value = value};
+        rc = cos_line_wait(&ch->lock, cos_chan_line(ch, sends), &cell, deadline,
+                           COS_PARK_FOR(sends ? COSCHED_FOR_SEND : COSCHED_FOR_RECV));
+    }
+    cos_lock_release(&ch->lock);
+    return rc;
+}
+
+static __attribute__((noinline)) int transfer_any(cosched_chan *ch, bool sends, void *value,
+                                                  int64_t deadline)
 {
     struct cos_fiber *f;
     int rc = cos_line_enter(&f);
@@ -128,14 +159,45 @@ static int transfer(cosched_chan *ch, bool sends, void *value, int64_t deadline)
     }
     cos_lock_acquire(&ch->lock);
     cos_chan_note(ch, sends, f);
-    rc = cos_chan_try(ch, sends, value);
-    if (rc == -EAGAIN) {
-        struct cos_cell cell = {.value = value};
-        rc = cos_line_wait(&ch->lock, cos_chan_line(ch, sends), &cell, deadline,
-                           COS_PARK_FOR(sends ? COSCHED_FOR_SEND : COSCHED_FOR_RECV));
+    return transfer_locked(ch, sends, value, deadline);
+}
+
+/* Through the ring, with nobody waiting on either side. Under the lock. */
+static inline bool pass(cosched_chan *ch, bool sends, void *value)
+{
+    if (!cos_line_empty(cos_chan_line(ch, !sends))) {
+        return false;
+    }
+    if (sends) {
+        bool room = !ch->closed && count_of(ch) < ch->capacity;
+        if (room) {
+            ring_put(ch, value);
+        }
+        return room;
+    }
+    bool there = count_of(ch) > 0;
+    if (there) {
+        ring_take(ch, value);
+    }
+    return there;
+}
+
+/* Mostly there is room or a value, and all that is to be done stands here. */
+static inline __attribute__((always_inline)) int transfer(cosched_chan *ch, bool sends, void *value,
+                                                          int64_t deadline)
+{
+    const struct cos_exec *e = cos_exec_here();
+    const struct cos_fiber *f = COS_LIKELY(e != NULL) ? e->running : NULL;
+    if (COS_UNLIKELY(f == NULL) || COS_UNLIKELY(!cos_scope_calm(f->scope))) {
+        return transfer_any(ch, sends, value, deadline);
+    }
+    cos_lock_acquire(&ch->lock);
+    cos_chan_note(ch, sends, f);
+    if (COS_UNLIKELY(!pass(ch, sends, value))) {
+        return transfer_locked(ch, sends, value, deadline);
     }
     cos_lock_release(&ch->lock);
-    return rc;
+    return 0;
 }
 
 int cosched_chan_send(cosched_chan *ch, const void *value, int64_t deadline)
