@@ -40,7 +40,8 @@ static void hops(int64_t deadline)
     rc = cos_hop_until(COSCHED_WORKER, deadline);
     struct cos_fiber *f = traveler->fiber;
     EX_CHECK(f->affinity == (rc == 0 ? COSCHED_WORKER : COSCHED_MAIN));
-    EX_CHECK(f->hop == NULL);
+    EX_CHECK(f->hop == NULL && (f->hop_spare != NULL) == (rc == 0));
+    cos_hop_home(f);
     ended = true;
 }
 

@@ -198,6 +198,8 @@ mutant "hop: the block is queued before the commit" explore_hop $S/hop.c \
 mutant "hop: arrives at what was withdrawn" explore_hop $S/hop.c 's/!= COS_CLAIM_SUBMIT\) \{/== COS_CLAIM_COMMIT) {/'
 mutant "hop: the block is forgotten when the hop ends at once" explore_hop $S/hop.c 's/(never left \*\/\n        f->hop = NULL;\n.*?)        cos_task_free\(&e->tasks, block\);/$1/s'
 mutant "hop: the block is forgotten by the commit that came late" explore_hop $S/hop.c 's/        cos_task_free\(&e->tasks, block\);\n        cos_submit\(e, base\);/        cos_submit(e, base);/'
+mutant "hop: the block that arrived is forgotten" explore_hop $S/hop.c 's/        cos_task_recycle\(&cos_exec_current\(\)->tasks, block\);\n//'
+mutant "hop: the block of a withdrawn hop is forgotten" explore_hop $S/hop.c 's/(COS_CLAIM_SUBMIT\) \{\n)        cos_task_free\(&e->tasks, block\);\n/$1/'
 mutant "hop: commit that came late submits nobody" explore_hop $S/hop.c 's/        cos_submit\(e, base\);\n//'
 mutant "scope: watch looks before it announces" explore_join $S/scope.c \
     's/    \(void\)cos_atomic_exchange\(&s->ticket, ticket, seq_cst\);\n    return (\(.*?\) != 0);/    bool seen = $1;\n    (void)cos_atomic_exchange(\&s->ticket, ticket, seq_cst);\n    return seen;/s' "wait, cancel"

@@ -113,7 +113,12 @@ void cos_exec_drain_inbox(struct cos_exec *e)
     while (node != NULL) {
         /* read before the task may run and wait elsewhere */
         struct cos_inbox_node *next = node->next;
-        push_ready(e, COS_CONTAINER_OF(node, struct cos_task, inbox));
+        struct cos_task *t = COS_CONTAINER_OF(node, struct cos_task, inbox);
+        const struct cos_fiber *f = cos_task_fiber(t);
+        if (f != NULL) {
+            cos_fiber_warm(f, f->ctx.sp);
+        }
+        push_ready(e, t);
         node = next;
     }
 }

@@ -60,7 +60,10 @@ struct cos_fiber *cos_fiber_create(struct cos_exec *e, struct cos_task *t)
 
 void cos_fiber_destroy(struct cos_exec *e, struct cos_fiber *f)
 {
-    struct cos_stack stack = f->stack; /* taken out before the memory is given away */
+    struct cos_stack stack = f->stack;        /* taken out before the memory is given away */
+    if (COS_UNLIKELY(f->hop_spare != NULL)) { /* a panic passed the call */
+        cos_task_free(&e->tasks, f->hop_spare);
+    }
     cos_context_fini(&f->ctx);
     if (COS_UNLIKELY(!cos_stack_canary_ok(&stack))) {
         COS_PANIC("stack overflow: the canary of a finished task's stack is gone");

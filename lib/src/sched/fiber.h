@@ -9,6 +9,7 @@
 #include "arch/fpenv.h"
 #include "arch/guard.h"
 #include "arch/stack.h"
+#include "arch/warm.h"
 #include "sched/task.h"
 
 struct cos_exec;
@@ -67,9 +68,10 @@ struct cos_fiber {
     struct cos_keep *keep; /* keep.h: of the tasks on this stack, newest first; owned; NULL mostly */
     cos_commit_fn commit;  /* written before a switch, read on the other side */
     struct cos_task *hop;  /* the block of an outbound call in flight */
-    uint64_t hop_at;       /* ticks: when a hop in flight began */
-    struct cos_exec *home; /* a task that owns its thread: that executor; else NULL */
-    cosched_fn tail_fn;    /* cosched_tail: what takes the place of the body that returns now */
+    struct cos_task *hop_spare; /* of one that has arrived: for the next, or given back at home */
+    uint64_t hop_at;            /* ticks: when a hop in flight began */
+    struct cos_exec *home;      /* a task that owns its thread: that executor; else NULL */
+    cosched_fn tail_fn; /* cosched_tail: what takes the place of the body that returns now */
     void *tail_arg;
     uint32_t wait_seq; /* of the wait that began last */
     uint8_t affinity;  /* COSCHED_MAIN, _WORKER, _BLOCKING: where it belongs now */
@@ -86,6 +88,16 @@ struct cos_fiber {
     const char *mark_name;
     _Alignas(16) char arg[COSCHED_ARG_MAX];
 };
+
+#define COS_WARM_HEADER ((size_t)192) /* what a wait, a hop and a switch touch of a header, */
+#define COS_WARM_STACK  ((size_t)256) /* and of the frames that return after one */
+
+/* A fiber that another thread left is about to run here. */
+static inline void cos_fiber_warm(const struct cos_fiber *f, const void *sp)
+{
+    cos_warm(f, COS_WARM_HEADER);
+    cos_warm(sp, COS_WARM_STACK);
+}
 
 bool cos_fiber_canceled_above(struct cos_fiber *f);
 

@@ -1,6 +1,9 @@
 /* Two ways to travel. The way home puts the task itself into the other executor's queue. The outbound half of a call can be
  * withdrawn: what is queued is a block of its own that names the waiting task, and must claim its wait on arrival; a deadline
- * or a cancellation may be faster, and then the block is a harmless leftover in the queue. */
+ * or a cancellation may be faster, and then the block is a harmless leftover in the queue.
+ *
+ * A block that has done its work travels with the fiber and is given back at home: were it given to the executor where it
+ * arrived, blocks would flow one way only, through the depot and its lock. */
 #include "sched/hop.h"
 
 #include <errno.h>
@@ -70,6 +73,8 @@ static void commit_hop_until(struct cos_exec *e, struct cos_fiber *left)
     struct cos_task *base = left->base;
     struct cos_task *block = left->hop;
     left->hop = NULL; /* before the commit: afterwards the fiber may run elsewhere */
+    block->traveler = left;
+    block->sp = left->ctx.sp;
     if (cos_wait_commit(&base->wait, left->wait_seq)) {
         cos_submit(e, block);
     } else {
@@ -87,7 +92,8 @@ int cos_hop_until(cosched_affinity to, int64_t deadline)
         f->affinity = (uint8_t)to;
         return 0;
     }
-    struct cos_task *block = cos_task_alloc(&e->tasks);
+    struct cos_task *block = f->hop_spare != NULL ? f->hop_spare : cos_task_alloc(&e->tasks);
+    f->hop_spare = NULL;
     if (block == NULL) {
         return -ENOMEM;
     }
@@ -118,10 +124,23 @@ struct cos_fiber *cos_hop_arrive(struct cos_exec *e, struct cos_task *block)
     uint64_t ticket = cos_atomic_load(&block->ticket, relaxed); /* ours since it was queued */
     uint8_t to = block->affinity;
     struct cos_task *traveler = cos_task_at((uint32_t)(ticket >> 32));
-    cos_task_free(&e->tasks, block);
+    cos_fiber_warm(block->traveler, block->sp);
     if (cos_wait_claim(&traveler->wait, (uint32_t)ticket, COS_ARRIVED) != COS_CLAIM_SUBMIT) {
+        cos_task_free(&e->tasks, block);
         return NULL;
     }
-    cos_task_fiber(traveler)->affinity = to;
-    return cos_task_fiber(traveler);
+    struct cos_fiber *f = cos_task_fiber(traveler);
+    f->affinity = to;
+    f->hop_spare = block;
+    return f;
+}
+
+void cos_hop_home(struct cos_fiber *f)
+{
+    struct cos_task *block = f->hop_spare;
+    if (block != NULL) {
+        f->hop_spare = NULL;
+        /* Nobody ever had a handle to it: its generation may stay, and no locked operation waits for its line. */
+        cos_task_recycle(&cos_exec_current()->tasks, block);
+    }
 }

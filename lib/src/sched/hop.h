@@ -13,7 +13,10 @@ void cos_hop(cosched_affinity to);
  * -ENOMEM. */
 int cos_hop_until(cosched_affinity to, int64_t deadline);
 
-/* Where the block of an outbound call comes out of a queue: gives it back and claims the wait that it names. The fiber, which
- * belongs here now and must be run; NULL: the hop had been withdrawn. */
+/* Where the block of an outbound call comes out of a queue: claims the wait that it names. The fiber, which belongs here now,
+ * has the block and must be run; NULL: the hop had been withdrawn, the block is given back. */
 struct cos_fiber *cos_hop_arrive(struct cos_exec *e, struct cos_task *block);
+
+/* The running fiber is back from an outbound call: gives the block back. */
+void cos_hop_home(struct cos_fiber *f);
 #endif

@@ -77,10 +77,19 @@ struct cos_task {
         COS_ATOMIC(uint64_t) ticket; /* hop: the wait it must claim */
     };
 
-    cosched_fn fn;
+    union {
+        cosched_fn fn;
+        struct cos_fiber *traveler; /* hop: whose; only a hint: it may have gone elsewhere */
+    };
+
     COS_ATOMIC(struct cos_fiber *)
     fiber; /* from its start; const while it lives. relaxed: who acts on it has the right to run the task */
-    const char *name;        /* borrowed: static storage */
+
+    union {
+        const char *name; /* borrowed: static storage */
+        void *sp;         /* hop: where its stack is warm; as traveler */
+    };
+
     struct cos_group *group; /* borrowed: outlives its children */
     COS_ATOMIC(uint64_t)
     joining; /* handle of the task this one awaits, 0 none; before the start: timeout_ns, or 1 + executor of the wheel;

@@ -41,6 +41,7 @@ static int call_there(struct cos_fiber *f, int64_t *result, cosched_affinity whe
     if (f->affinity != home) {
         cos_hop(home);
     }
+    cos_hop_home(f);
     return rc;
 }
 
