@@ -394,6 +394,64 @@ START_TEST(a_request_that_fails_does_not_poison_its_batch)
 
 END_TEST
 
+/* Asked under one lock, so that they are one batch. */
+static int64_t each_is_decided_by_itself(void *arg)
+{
+    enum { EACH = 40 };
+    struct store_insert jobs[EACH + 2];
+    struct store_insertion each[EACH];
+    struct spec *specs[EACH + 2];
+    (void)arg;
+    ck_assert_int_eq(open_with(100), STORE_OK); /* 400 KiB */
+    make_huge_job(500000);
+    int64_t first = insert_ok("{\"argv\":[\"a\"],\"key\":\"k\"}", false);
+    for (int i = 0; i < EACH + 2; i++) {
+        const char *text = i == 5    ? "{\"argv\":[\"b\"],\"key\":\"k\"}"
+                           : i == 9  ? "{\"argv\":[\"b\"],\"after\":[999]}"
+                           : i == 20 ? huge_job
+                                     : TRUE_JOB;
+        specs[i] = spec_of(text);
+        jobs[i] = (struct store_insert){.spec = specs[i], .uid = 1000, .now_us = NOW};
+    }
+    for (int i = 0; i < EACH; i++) { /* the last one brings three */
+        each[i] = (struct store_insertion){.jobs = &jobs[i], .count = i + 1 < EACH ? 1 : 3};
+    }
+    store_insert_each(store, each, EACH);
+    int64_t id = first;
+    for (int i = 0; i < EACH; i++) {
+        int wanted = i == 5    ? STORE_CONFLICT
+                     : i == 9  ? STORE_NOT_FOUND
+                     : i == 20 ? STORE_UNAVAILABLE
+                               : STORE_OK;
+        ck_assert_msg(each[i].result == wanted, "%d: %d", i, each[i].result);
+        for (size_t k = 0; wanted == STORE_OK && k < each[i].count; k++) {
+            ck_assert_int_gt(each[i].jobs[k].id, id);
+            id = each[i].jobs[k].id;
+            ck_assert_int_eq(state_of(id), JOB_QUEUED);
+        }
+    }
+    ck_assert_int_eq(each[5].refusal.id, first);
+    ck_assert_int_eq(each[9].refusal.id, 999);
+    uint64_t before = atomic_load(&commits);
+    store_insert_each(store, each, 5);
+    ck_assert_uint_eq(atomic_load(&commits), before + 1);
+    ck_assert_uint_eq(atomic_load(&last_batch), 5);
+    store_insert_each(store, each, 1);
+    ck_assert_int_eq(each[0].result, STORE_OK);
+    for (int i = 0; i < EACH + 2; i++) {
+        spec_free(specs[i]);
+    }
+    store_close(store);
+    return 0;
+}
+
+START_TEST(what_is_asked_together_is_decided_one_by_one)
+{
+    run_in_tasks(each_is_decided_by_itself);
+}
+
+END_TEST
+
 static int64_t ask_from_worker(void *arg)
 {
     for (int i = 0; i < 20; i++) {
@@ -670,6 +728,7 @@ int main(void)
         &every_other_call_answers,
         &what_waits_is_committed_together_and_answered_afterwards,
         &a_request_that_fails_does_not_poison_its_batch,
+        &what_is_asked_together_is_decided_one_by_one,
         &tasks_of_every_executor_may_ask,
         &a_canceled_task_still_gets_the_true_answer,
         &what_a_former_life_left_running_is_listed_then_decided,
