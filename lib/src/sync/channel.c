@@ -135,9 +135,9 @@ void cos_chan_note_new(struct cos_chan_users *users, uint32_t self)
     users->anybody = 1;
 }
 
-/* Entered with the lock, left without. */
-static __attribute__((noinline)) int transfer_locked(cosched_chan *ch, bool sends, void *value,
-                                                     int64_t deadline)
+/* Under the lock, which a wait lets go and takes again. */
+static __attribute__((noinline)) int try_or_wait(cosched_chan *ch, bool sends, void *value,
+                                                 int64_t deadline)
 {
     int rc = cos_chan_try(ch, sends, value);
     if (rc == -EAGAIN) {
@@ -145,21 +145,7 @@ static __attribute__((noinline)) int transfer_locked(cosched_chan *ch, bool send
         rc = cos_line_wait(&ch->lock, cos_chan_line(ch, sends), &cell, deadline,
                            COS_PARK_FOR(sends ? COSCHED_FOR_SEND : COSCHED_FOR_RECV));
     }
-    cos_lock_release(&ch->lock);
     return rc;
-}
-
-static __attribute__((noinline)) int transfer_any(cosched_chan *ch, bool sends, void *value,
-                                                  int64_t deadline)
-{
-    struct cos_fiber *f;
-    int rc = cos_line_enter(&f);
-    if (rc < 0 && (rc != -EPERM || deadline != COSCHED_NOW)) {
-        return rc;
-    }
-    cos_lock_acquire(&ch->lock);
-    cos_chan_note(ch, sends, f);
-    return transfer_locked(ch, sends, value, deadline);
 }
 
 /* Through the ring, with nobody waiting on either side. Under the lock. */
@@ -182,22 +168,28 @@ static inline bool pass(cosched_chan *ch, bool sends, void *value)
     return there;
 }
 
-/* Mostly there is room or a value, and all that is to be done stands here. */
+/* Mostly there is room or a value, and all that is to be done stands here. No call at its end: who looks at one that waits shall
+ * find the public function's frame. */
 static inline __attribute__((always_inline)) int transfer(cosched_chan *ch, bool sends, void *value,
                                                           int64_t deadline)
 {
     const struct cos_exec *e = cos_exec_here();
-    const struct cos_fiber *f = COS_LIKELY(e != NULL) ? e->running : NULL;
+    struct cos_fiber *f = COS_LIKELY(e != NULL) ? e->running : NULL;
+    int rc = 0;
     if (COS_UNLIKELY(f == NULL) || COS_UNLIKELY(!cos_scope_calm(f->scope))) {
-        return transfer_any(ch, sends, value, deadline);
+        rc = cos_line_enter(&f);
+        if (rc < 0 && (rc != -EPERM || deadline != COSCHED_NOW)) {
+            return rc;
+        }
+        rc = 0;
     }
     cos_lock_acquire(&ch->lock);
     cos_chan_note(ch, sends, f);
     if (COS_UNLIKELY(!pass(ch, sends, value))) {
-        return transfer_locked(ch, sends, value, deadline);
+        rc = try_or_wait(ch, sends, value, deadline);
     }
     cos_lock_release(&ch->lock);
-    return 0;
+    return rc;
 }
 
 int cosched_chan_send(cosched_chan *ch, const void *value, int64_t deadline)
