@@ -121,8 +121,6 @@ mutant - "budget: never refilled" plain lib/test_timers:tasks_that_yield_do_not_
 mutant - "budget: never spent" plain lib/test_timers:tasks_that_yield_do_not_keep_the_loop_from_its_timers@1 $SCHED/exec.c 's/        e->budget--;\n        struct cos_fiber \*f/        struct cos_fiber *f/'
 mutant - "worker: what MAIN made waits behind what yields here" plain lib/test_call:a_yielding_task_does_not_starve_those_that_come_later@1 $SCHED/worker.c \
     's/index = cos_injector_pop\(&e->rt->injector\);\n    \} else if/index = cos_exec_take(e);\n    } else if/; s/    if \(index == 0\) \{\n        index = cos_exec_take\(e\);\n    \}\n/    if (index == 0) {\n        index = cos_injector_pop(\&e->rt->injector);\n    }\n/'
-mutant - "worker: two consumers of one deque" plain lib/test_worker:a_fork_join_tree_adds_up_with_thieves_about $SCHED/worker.c \
-    's/cos_deque_steal_batch\(&victim->deque, &e->deque, STEAL_BATCH\)/cos_deque_take_bottom_owner(\&victim->deque)/'
 mutant - "post: detached after it was handed over" plain lib/test_runtime:a_storm_of_posts_and_calls_from_eight_threads@3 $SCHED/spawn.c \
     's/    cos_task_make_detached\(t\);\n(    t->group = group;.*?    cos_submit\(e, t\);\n)/$1    cos_task_make_detached(t);\n/s'
 mutant ci "blocking: the result is written after its task was told" tsan lib/test_blocking $SCHED/crew.c \

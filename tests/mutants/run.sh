@@ -6,7 +6,8 @@
 #     run.sh SOURCE_ROOT WORK_DIR [share | all | edits] [ONLY]     ONLY: an expression that names match
 #
 # "edits" only looks whether each fault still applies: seconds. The faults are listed in faults.sh. Three builds, made here as far as they are needed: plain (gcc -O2), asan (gcc) and
-# tsan (clang). A mutant costs the objects that its file goes into, one link and one run.
+# tsan (clang). A mutant costs the objects that its file goes into, one link and one run. Two stand side by side on two CPUs; what
+# survives that is tried again alone.
 set -u
 root=$(CDPATH='' cd -- "$1" && pwd)
 mkdir -p "$2"
@@ -20,8 +21,9 @@ check=$(pkg-config --cflags --libs check)
 
 # A hang is what takes twenty times as long as without the fault, and this long at least.
 LIMIT_S=20
-# A race that one run does not meet.
+# A race that one run does not meet: beside another fault, and then alone.
 TRIES=5
+TRIES_ALONE=20
 
 declare -A CC=([plain]=gcc [asan]=gcc [tsan]=clang)
 declare -A FLAGS=(
@@ -41,6 +43,9 @@ rm -rf "${work:?}"/*
 mkdir -p "$pristine/lib" "$pristine/tests"
 cp -r "$root/lib/src" "$root/lib/include" "$pristine/lib/"
 cp -r "$root/tests/lib" "$root/tests/stress" "$root/tests/support" "$root/tests/lint" "$pristine/tests/"
+# shellcheck source=tests/support/mutants.sh
+. "$root/tests/support/mutants.sh"
+mutants_begin "$work"
 
 # compile_command FLAVOUR TREE SOURCE OUTPUT [FLAG…]: prints a command. Beside the output: what it was made of.
 compile_command()
@@ -115,36 +120,48 @@ run()
     timeout -k 5 "$limit" env "${with[@]}" $binary >"$log" 2>&1 </dev/null
 }
 
-declare -A limit_of # of TESTs that pass without a fault
-
-# control FLAVOUR TEST: the test passes on the source as it is; sets its limit.
+# control FLAVOUR TEST: the test passes on the source as it is; prints its limit, or else why it does not pass. Tried once for
+# all; two faults may ask at a time.
 control()
 {
-    local key="$1 $2" test=${2%%[:@]*} began took
-    [ -z "${limit_of[$key]:-}" ] || return 0
-    build_library "$1" && build_parts "$1" "$test" || return 1
-    local dir=$work/$1/test/${test##*/}
-    [ -x "$dir/control" ] || link "$1" "$dir/control" "$dir"/*.o || return 1
-    began=$(date +%s)
-    if ! run "$1" "$dir/control" "$2" 300 "$work/log"; then
-        tail -n 20 "$work/log"
-        return 1
+    local test=${2%%[:@]*} said=$work/$1/control.${2//[\/:@]/_}
+    (
+        flock 9
+        build_parts "$1" "$test" || exit 1
+    ) 9>"$work/$1/parts.${test//\//_}" || return 1
+    (
+        flock 9
+        [ -s "$said" ] || control_once "$1" "$2" "$said.log" >"$said"
+    ) 9>"$said.lock"
+    cat "$said"
+    [[ $(<"$said") =~ ^[0-9]+$ ]]
+}
+
+control_once()
+{
+    local dir=$work/$1/test/${2##*/} log=$3 binary=${3%.log}.bin began took
+    dir=${dir%%[:@]*}
+    link "$1" "$binary" "$dir"/*.o || return
+    began=${EPOCHREALTIME/./}
+    if ! run "$1" "$binary" "$2" 300 "$log"; then
+        echo "fails without it"
+        tail -n 20 "$log"
+        return
     fi
-    if ! grep -q 'Checks: [1-9]' "$work/log"; then
+    if ! grep -q 'Checks: [1-9]' "$log"; then
         echo "no such scenario"
-        return 1
+        return
     fi
-    took=$(($(date +%s) - began))
-    limit_of[$key]=$((took > 0 ? LIMIT_S * (took + 1) : LIMIT_S))
+    took=$(((${EPOCHREALTIME/./} - began) * LIMIT_S / 1000000))
+    echo "$((took > LIMIT_S ? took : LIMIT_S))"
 }
 
 # What a lint says about a library with the fault in it. Exit 1: it noticed.
 lint_killed()
 {
-    local dir=$work/plain/lint
-    mkdir -p "$dir"
-    ar rcs "$dir/lib.a" "$@"
-    sh "$pristine/tests/lint/tls_in_switch.sh" "$dir/lib.a" >"$work/log" 2>&1
+    rm -f "$slot/lib.a"
+    ar rcs "$slot/lib.a" "$@"
+    sh "$pristine/tests/lint/tls_in_switch.sh" "$slot/lib.a" >"$slot/log" 2>&1
 }
 
 # affected FLAVOUR TEST FILE: the commands that make anew, in the mutant's tree, what FILE goes into.
@@ -155,19 +172,13 @@ affected()
         while read -r dep; do
             IFS='|' read -r source flags <"${dep%.d}.made"
             dep=${dep##*/}
-            compile_command "$flavour" "$work/mutant" "$source" "$work/mutant/obj/${dep%.d}.o" "$flags"
+            compile_command "$flavour" "$slot/tree" "$source" "$slot/obj/${dep%.d}.o" "$flags"
         done
 }
-
-killed=0
-total=0
-bad=0
-edited='' # the file of the mutant's tree that is not pristine
 
 verdict()
 {
     printf '%-9s %s\n' "$1" "$2"
-    case $1 in killed) killed=$((killed + 1)) ;; SURVIVED) ;; *) bad=$((bad + 1)) ;; esac
 }
 
 # Why it died, in a few words.
@@ -179,62 +190,73 @@ reason()
         return
     fi
     grep -hoE 'SUMMARY: [A-Za-z]+: [a-z-]+( [a-z-]+)*|runtime error: .*|Received signal [0-9]+.*|assertion .*|tls_in_switch: .*|:[FE]:[^:]*:[^:]*:[0-9]+: .*|Test timeout.*|cosched: .*' \
-        "$work/log" | head -n 1 | cut -c 1-110
+        "$slot/log" | head -n 1 | cut -c 1-110
 }
 
 # mutant CI NAME FLAVOUR TEST FILE PERL: PERL edits FILE, below the source root, as one string. TEST: lib/test_X or
 # stress/stress_X, :SCENARIO and @ROUND if one is enough, or the word lint. CI: "ci" for the share that every push runs, else "-".
 mutant()
 {
-    local ci=$1 name=$2 flavour=$3 test=$4 file=$5 edit=$6 rc=0
-    [[ $name =~ $only ]] || return
+    local ci=$1
+    shift
+    [[ $1 =~ $only ]] || return
     [ "$depth" != share ] || [ "$ci" = ci ] || return
-    total=$((total + 1))
-    rm -rf "$work/mutant/obj"
-    mkdir -p "$work/mutant/obj"
-    [ -d "$work/mutant/lib" ] || cp -r "$pristine/lib" "$pristine/tests" "$work/mutant/"
-    [ -z "$edited" ] || cp "$pristine/$edited" "$work/mutant/$edited"
-    edited=$file
-    perl -0pi -e "$edit" "$work/mutant/$file"
-    if cmp -s "$work/mutant/$file" "$pristine/$file"; then
+    if [ "$depth" != edits ]; then
+        build_library "$2" || exit 1
+    fi
+    mutants_queue "$([ "$depth" = edits ] && echo applies || echo judge)" "$@"
+}
+
+applies()
+{
+    if mutants_edit "$pristine" "$4" "$5"; then
+        verdict applies "$1"
+    else
+        verdict "NO EDIT" "$1: $4 has changed; mend the mutant"
+    fi
+}
+
+judge()
+{
+    local name=$1 flavour=$2 test=$3 file=$4 edit=$5 limit='' rc=0
+    rm -rf "$slot/obj"
+    mkdir -p "$slot/obj"
+    if ! mutants_edit "$pristine" "$file" "$edit"; then
         verdict "NO EDIT" "$name: $file has changed; mend the mutant"
         return
     fi
-    if [ "$depth" = edits ]; then
-        killed=$((killed + 1))
+    if [ "$test" != lint ] && ! limit=$(control "$flavour" "$test"); then
+        verdict "NO TEST" "$name: $flavour $test: $limit"
         return
     fi
-    if [ "$test" != lint ] && ! control "$flavour" "$test"; then
-        verdict "NO TEST" "$name: $flavour $test fails without it"
-        return
-    fi
-    build_library "$flavour"
-    if ! affected "$flavour" "${test%%[:@]*}" "$file" "$work/mutant" | xargs -P "$jobs" -d '\n' -n 1 sh -c \
-        >"$work/log" 2>&1 || [ -z "$(ls "$work/mutant/obj")" ]; then
-        verdict "NO BUILD" "$name: $(grep -m 1 error "$work/log")"
+    if ! affected "$flavour" "${test%%[:@]*}" "$file" | xargs -P "$jobs" -d '\n' -n 1 sh -c \
+        >"$slot/log" 2>&1 || [ -z "$(ls "$slot/obj")" ]; then
+        verdict "NO BUILD" "$name: $(grep -m 1 error "$slot/log")"
         return
     fi
     if [ "$test" = lint ]; then
-        lint_killed "$work/mutant/obj"/*.o || rc=$?
+        lint_killed "$slot/obj"/*.o || rc=$?
     else
-        local own=("$work/mutant/obj"/*.o) part dir=${test%%[:@]*}
+        local own=("$slot/obj"/*.o) part dir=${test%%[:@]*}
         dir=$work/$flavour/test/${dir##*/}
         for part in "$dir"/*.o; do
-            [ -e "$work/mutant/obj/${part##*/}" ] || own+=("$part")
+            [ -e "$slot/obj/${part##*/}" ] || own+=("$part")
         done
-        if ! link "$flavour" "$work/mutant/test" "${own[@]}" >"$work/log" 2>&1; then
-            verdict "NO BUILD" "$name: $(grep -m 1 -E 'error|undefined' "$work/log")"
+        if ! link "$flavour" "$slot/test" "${own[@]}" >"$slot/log" 2>&1; then
+            verdict "NO BUILD" "$name: $(grep -m 1 -E 'error|undefined' "$slot/log")"
             return
         fi
-        local try
-        for ((try = 0; try < TRIES && rc == 0; try++)); do
-            run "$flavour" "$work/mutant/test" "$test" "${limit_of["$flavour $test"]}" "$work/log" || rc=$?
+        local try tries=${alone:+$TRIES_ALONE}
+        for ((try = 0; try < ${tries:-$TRIES} && rc == 0; try++)); do
+            run "$flavour" "$slot/test" "$test" "$limit" "$slot/log" || rc=$?
         done
     fi
-    if [ "$rc" -eq 0 ]; then
-        verdict SURVIVED "$name ($flavour $test)"
+    if [ "$rc" -ne 0 ]; then
+        verdict killed "$name: $flavour ${test%%@*}: $(reason "$rc" "$limit")"
+    elif [ -z "$alone" ] && [ "$test" != lint ]; then
+        verdict again "$name ($flavour $test)"
     else
-        verdict killed "$name: $flavour ${test%%@*}: $(reason "$rc" "${limit_of["$flavour $test"]:-}")"
+        verdict SURVIVED "$name ($flavour $test)"
     fi
 }
 
@@ -242,8 +264,9 @@ mutant()
 . "$(dirname -- "$0")/faults.sh"
 
 if [ "$depth" = edits ]; then
-    echo "mutants: $killed of $total apply"
-else
-    echo "FIGURES mutants: $killed/$total"
+    mutants_wait
+    status=$?
+    echo "mutants: $mutants_killed of $mutants_total apply"
+    exit "$status"
 fi
-[ "$killed" -eq "$total" ] && [ "$bad" -eq 0 ] && [ "$total" -gt 0 ]
+mutants_end mutants

@@ -84,6 +84,8 @@ mutant "worker: no rescan before it sleeps" tree:trees_on_both_sides_are_counted
     's/(cos_parker_prepare\(p, id\);\n        index = )scan\(e\);/${1}0;/; s/bool seen = index != 0 \|\| steal_in_sight\(e\);/bool seen = false;/'
 mutant "worker: sleeps for its own timers only" time:a_busy_worker_delays_no_neighbours_timers sched/worker.c 's/while \(first < watched\)/while (false)/'
 mutant "timer: armed without a word to the watcher" time:who_arms_a_timer_and_computes_on_is_no_delay sched/spawn.c 's/\n        cos_worker_watch\(at, deadline\);//'
+mutant "worker: two consumers of one deque" tree:trees_on_both_sides_are_counted_exactly sched/worker.c \
+    's/cos_deque_steal_batch\(&victim->deque, &e->deque, STEAL_BATCH\)/cos_deque_take_bottom_owner(\&victim->deque)/'
 mutant "MAIN: no look at the inbox once it is announced" tree:trees_on_both_sides_are_counted_exactly sched/mainloop.c \
     's/more = !cos_inbox_empty\(&rt->main->inbox\);/more = false;/'
 mutant "join: the waiter's name is stored, not exchanged" tree:trees_on_both_sides_are_counted_exactly sched/join.c \
