@@ -51,10 +51,11 @@ static int64_t skynet(void *arg)
         return b->first;
     }
     cosched_task task[FAN];
-    cosched_attr attr = {.struct_size = sizeof attr, .arg_size = sizeof *b};
-    struct branch child = {b->first, b->leaves / FAN};
-    for (int i = 0; i < FAN; i++, child.first += child.leaves) {
-        cosched_spawn(&task[i], skynet, &child, &attr);
+    struct branch child[FAN]; /* as long as the children, which are awaited here */
+    int64_t leaves = b->leaves / FAN;
+    for (int i = 0; i < FAN; i++) {
+        child[i] = (struct branch){b->first + i * leaves, leaves};
+        cosched_spawn(&task[i], skynet, &child[i], NULL);
     }
     int64_t sum = 0;
     for (int i = FAN; i-- > 0;) { /* the youngest first: it is run where we stand */
