@@ -3,9 +3,11 @@
 # are CPUs, each in a tree of its own, and a count of how they ended. To be sourced by bash.
 #
 #     mutants_begin WORK           the folder that it may use
-#     mutants_queue FUNCTION ARG…  runs FUNCTION in a shell of its own, with $slot the folder of one that runs alone in it; what
-#                                  it prints is shown in one piece, and the first word of its last line counts: killed, SURVIVED, …
-#     mutants_end NAME [BEFORE [AFTER]]   waits for all, prints the figure; fails unless each was killed
+#     mutants_queue FUNCTION ARG…  runs FUNCTION in a shell of its own, with $slot the folder that is its alone meanwhile; what it
+#                                  prints is shown in one piece, and the first word of its last line counts: killed, SURVIVED, …
+#                                  One that says "again" is run once more, with $alone not empty, when nothing runs beside it.
+#     mutants_wait                 waits for all; fails unless each was killed; sets mutants_killed and mutants_total
+#     mutants_end NAME [BEFORE [AFTER]]   the same, and prints the figure
 
 mutants_begin()
 {
@@ -13,7 +15,9 @@ mutants_begin()
     mutants_killed=0
     mutants_total=0
     mutants_free=()
-    declare -gA mutants_slot=()
+    mutants_again=()
+    alone=
+    declare -gA mutants_slot=() mutants_call=()
     local n
     for ((n = 0; n < ${COSCHED_JOBS:-$(nproc)}; n++)); do
         mutants_free+=("$mutants_work/slot.$n")
@@ -32,7 +36,11 @@ mutants_reap()
     text=$(<"$slot/verdict")
     printf '%s\n' "$text"
     text=${text##*$'\n'}
-    [[ ${text%% *} != killed ]] || mutants_killed=$((mutants_killed + 1))
+    case ${text%% *} in
+    killed | applies) mutants_killed=$((mutants_killed + 1)) ;;
+    again) mutants_again+=("${mutants_call[$pid]}") ;;
+    esac
+    unset "mutants_call[$pid]"
 }
 
 mutants_queue()
@@ -43,15 +51,31 @@ mutants_queue()
     mutants_total=$((mutants_total + 1))
     "$@" >"$slot/verdict" 2>&1 </dev/null &
     mutants_slot[$!]=$slot
+    mutants_call[$!]=$(printf '%q ' "$@")
+}
+
+mutants_wait()
+{
+    local call
+    while [[ ${#mutants_slot[@]} -gt 0 ]]; do
+        mutants_reap
+    done
+    # shellcheck disable=SC2034 # for what is called
+    alone=yes
+    for call in "${mutants_again[@]}"; do
+        mutants_total=$((mutants_total - 1)) # it is counted already
+        eval "mutants_queue $call"
+        mutants_reap
+    done
+    [[ $mutants_killed -eq $mutants_total && $mutants_total -gt 0 ]]
 }
 
 mutants_end()
 {
-    while [[ ${#mutants_slot[@]} -gt 0 ]]; do
-        mutants_reap
-    done
+    local status=0
+    mutants_wait || status=1
     echo "FIGURES $1: ${2:-}$mutants_killed/$mutants_total${3:-}"
-    [[ $mutants_killed -eq $mutants_total && $mutants_total -gt 0 ]]
+    return "$status"
 }
 
 # mutants_edit PRISTINE FILE PERL: PERL edits FILE as one string in the tree of this slot, which is otherwise like PRISTINE.
