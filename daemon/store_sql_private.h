@@ -179,6 +179,7 @@ int store_sql_pending_open(struct store_sql *sql);
 void store_sql_pending_close(struct store_sql *sql);
 int store_sql_pending_add(struct store_sql *sql, const struct store_new *job);
 void store_sql_pending_drop(struct store_sql *sql); /* they are not to be */
+
 /* For statements on tables that pending jobs have nothing in. */
 static inline struct sql_stmt *store_sql_stmt_beside(struct store_sql *sql,
                                                      enum store_statement name)
