@@ -103,18 +103,18 @@ static bool first_over(const struct row *a, const struct row *b)
     return a->deadline_us != b->deadline_us ? a->deadline_us < b->deadline_us : a->id < b->id;
 }
 
-static uint64_t *user_jobs(struct dispatch *d, uint32_t uid)
+struct user *dispatch_user(struct dispatch *d, uint32_t uid)
 {
-    static uint64_t nobody; /* out of memory: limits per user are then not kept */
+    static struct user nobody; /* out of memory: limits per user are then not kept */
     for (size_t i = 0; i < d->user_count; i++)
         if (d->users[i].uid == uid)
-            return &d->users[i].jobs;
+            return &d->users[i];
     struct user *grown = realloc(d->users, (d->user_count + 1) * sizeof *grown);
     if (!grown)
         return &nobody;
     d->users = grown;
-    d->users[d->user_count] = (struct user){uid, 0};
-    return &d->users[d->user_count++].jobs;
+    d->users[d->user_count] = (struct user){.uid = uid};
+    return &d->users[d->user_count++];
 }
 
 /* --- applying news ------------------------------------------------------------------------------------- */
@@ -147,7 +147,7 @@ static void count_state(struct dispatch *d, struct row *row, enum job_state stat
     if (is_open)
         d->by_state[state]++;
     if (was_open != is_open) {
-        uint64_t *jobs = user_jobs(d, row->uid);
+        uint64_t *jobs = &dispatch_user(d, row->uid)->jobs;
         *jobs = is_open ? *jobs + 1 : *jobs - (*jobs > 0);
     }
     row->state = (uint8_t)state;

@@ -62,7 +62,8 @@ struct move {
 
 struct user {
     uint32_t uid;
-    uint64_t jobs; /* not ended */
+    uint64_t jobs;     /* not ended */
+    uint64_t entering; /* submitted, on their way to the disk */
 };
 
 struct tombs {
@@ -84,6 +85,7 @@ struct dispatch {
     uint64_t by_state[JOB_STATES];
     struct user *users; /* owned */
     size_t user_count;
+    uint64_t entering; /* of all users */
     int64_t last_order;
     /* attempts */
     struct running *all;
@@ -110,6 +112,7 @@ struct dispatch {
 uint32_t dispatch_random(struct dispatch *d);
 
 /* Brackets every call into the store whose answer will be applied; see dispatch.c. */
+struct user *dispatch_user(struct dispatch *d, uint32_t uid); /* until the next new one */
 unsigned dispatch_enter(struct dispatch *d);
 void dispatch_leave(struct dispatch *d, unsigned epoch);
 

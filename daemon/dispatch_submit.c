@@ -17,11 +17,12 @@ const char *dispatch_limit(const struct dispatch *d, uint32_t uid, size_t count)
 {
     const struct config *config = d->config.config;
     uint64_t open = d->by_state[JOB_BLOCKED] + d->by_state[JOB_DELAYED] + d->by_state[JOB_QUEUED] +
-                    d->by_state[JOB_RUNNING];
+                    d->by_state[JOB_RUNNING] + d->entering;
     if (open + count > (uint64_t)config->jobs_waiting)
         return "jobs_waiting";
     for (size_t i = 0; i < d->user_count; i++)
-        if (d->users[i].uid == uid && d->users[i].jobs + count > (uint64_t)config->jobs_per_user)
+        if (d->users[i].uid == uid &&
+            d->users[i].jobs + d->users[i].entering + count > (uint64_t)config->jobs_per_user)
             return "jobs_per_user";
     return count > (uint64_t)config->jobs_per_user ? "jobs_per_user" : NULL;
 }
@@ -132,6 +133,21 @@ static void drop_specs(struct dispatch_submission *s)
     }
 }
 
+/* Limits count what is on its way, too: requests sent in one go would all pass them else. */
+static void begin_entering(struct dispatch *d, uint32_t uid, size_t count)
+{
+    dispatch_user(d, uid)->entering += count;
+    d->entering += count;
+}
+
+static void end_entering(struct dispatch *d, uint32_t uid, size_t count)
+{
+    struct user *user = dispatch_user(d, uid);
+    user->entering -=
+        user->entering < count ? user->entering : count; /* there was no memory for it */
+    d->entering -= count;
+}
+
 /* What needs no disk. 0 or the refusal. */
 static int check(struct dispatch *d, const struct dispatch_submission *s, uint32_t uid)
 {
@@ -150,7 +166,7 @@ struct way {
 
 /* ways[i] belongs to insertions[i]. */
 static void insert_each(struct dispatch *d, struct way *ways, struct store_insertion *insertions,
-                        size_t count)
+                        size_t count, uint32_t uid)
 {
     unsigned epoch = dispatch_enter(d);
     for (size_t w = 0; w < count; w++) {
@@ -166,6 +182,7 @@ static void insert_each(struct dispatch *d, struct way *ways, struct store_inser
         struct dispatch_submission *s = ways[w].submission;
         s->result = in->result;
         s->refusal = in->refusal;
+        end_entering(d, uid, in->count);
         for (size_t i = 0; i < in->count; i++) {
             if (in->result == STORE_OK)
                 accept_one(d, &ways[w].pending[i], &in->jobs[i], &s->jobs[i]);
@@ -230,11 +247,12 @@ void dispatch_submit_each(struct dispatch *d, struct dispatch_submission *submis
             drop_specs(s);
             continue;
         }
+        begin_entering(d, uid, s->count);
         pack(&t, packed++, first_job, s, uid, admin);
         first_job += s->count;
     }
     if (packed > 0)
-        insert_each(d, t.ways, t.insertions, packed);
+        insert_each(d, t.ways, t.insertions, packed, uid);
     uint64_t took_us = (uint64_t)(cosched_now() - begun_ns) / 1000;
     for (size_t i = 0; i < packed; i++)
         histogram_record(&d->config.metrics->submit_us, took_us);

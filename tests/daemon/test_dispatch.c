@@ -282,9 +282,25 @@ static void limited(struct world *w)
     ck_assert_str_eq(dispatch_limit(w->dispatch, 8, 1), "jobs_waiting");
 }
 
+/* Two that come one behind the other, and room for one. */
+static void limited_together(struct world *w)
+{
+    struct dispatch_job jobs[2] = {{.spec = spec_of(LONG)}, {.spec = spec_of(LONG)}};
+    struct dispatch_submission both[2] = {{.jobs = &jobs[0], .count = 1},
+                                          {.jobs = &jobs[1], .count = 1}};
+    w->config.jobs_per_user = 1;
+    dispatch_submit_each(w->dispatch, both, 2, 7, true);
+    ck_assert_int_eq(both[0].result, STORE_OK);
+    ck_assert_int_eq(both[1].result, -EDQUOT);
+    w->config.jobs_per_user = 2; /* nothing is counted twice */
+    ck_assert_ptr_null(dispatch_limit(w->dispatch, 7, 1));
+    ck_assert_str_eq(dispatch_limit(w->dispatch, 7, 2), "jobs_per_user");
+}
+
 START_TEST(limits_are_kept_at_their_edge)
 {
     play(limited, 1);
+    play(limited_together, 1);
 }
 
 END_TEST
