@@ -1,7 +1,8 @@
 /* See slices.h. Everything here but start, stop and arm runs on the watcher's thread.
  *
  * A slice that is over its time by the clock alone is no finding: its thread may have waited for a CPU on a machine that has other
- * things to do. It counts when the thread has computed for half of the threshold since the slice was seen, or waits in the kernel. */
+ * things to do. It counts when the thread has computed for half of the threshold since the slice was seen, or waits in the kernel
+ * at two looks. */
 #include "sched/slices.h"
 
 #include <errno.h>
@@ -93,7 +94,7 @@ static __attribute__((no_sanitize("thread", "address"))) bool stack_outside(cons
 #endif
 
 /* False: nothing to say of it (yet). */
-static bool examine(struct cos_exec *e, const struct cos_slice_seen *seen, int64_t threshold_ns,
+static bool examine(struct cos_exec *e, struct cos_slice_seen *seen, int64_t threshold_ns,
                     struct cos_glance *glance)
 {
     *glance = (struct cos_glance){.state = 'R', .call = -1};
@@ -115,6 +116,10 @@ static bool examine(struct cos_exec *e, const struct cos_slice_seen *seen, int64
     }
     case 'S':
     case 'D':
+        if (!seen->waits) { /* a call in passing, of a slice that is late for want of a CPU? */
+            seen->waits = true;
+            return false;
+        }
         if (stack_outside(e, &lo, &hi)) {
             cos_glance_peek(thread, lo, hi, glance);
         }

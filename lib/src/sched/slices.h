@@ -23,6 +23,7 @@ struct cos_slice_seen {
     uint64_t at;    /* the slice it is in; ticks */
     int64_t cpu;    /* what its thread had computed when that was seen first */
     int64_t due_ns; /* when it is looked at again */
+    bool waits;     /* its thread waited in the kernel at a look */
     bool counted;   /* nothing more to do for it */
 };
 
