@@ -112,8 +112,6 @@ mutant - "park: a timer of a wait that is over stays armed" plain lib/test_timer
 
 mutant - "worker: sleeps without looking again" plain lib/test_worker:a_post_meets_every_moment_of_falling_asleep@1 $SCHED/worker.c \
     's/(cos_parker_prepare\(p, id\);\n        index = )scan\(e\)/${1}0/; s/ \|\| steal_in_sight\(e\)//'
-mutant - "worker: woken for nothing it goes on as if it had not searched" asan lib/test_worker:bursts_that_come_while_workers_fall_asleep_reach_every_worker@3 $SCHED/worker.c \
-    's/while \(rc == 0 && index == 0\)/while (0)/'
 mutant - "submit: a sleeper is woken only for the first entry" plain lib/test_worker:work_made_on_a_worker_is_stolen_by_the_others $SCHED/exec.c \
     's/ \|\| cos_parker_pushed\(&rt->parker\)\) \{/) {/'
 mutant - "submit: MAIN is not rung" plain lib/test_hop:hop_goes_there_and_says_where_it_was@1 $SCHED/exec.c 's/cos_mainloop_ring\(to->rt\);/;/'

@@ -86,6 +86,7 @@ mutant "worker: sleeps for its own timers only" time:a_busy_worker_delays_no_nei
 mutant "timer: armed without a word to the watcher" time:who_arms_a_timer_and_computes_on_is_no_delay sched/spawn.c 's/\n        cos_worker_watch\(at, deadline\);//'
 mutant "worker: two consumers of one deque" tree:trees_on_both_sides_are_counted_exactly sched/worker.c \
     's/cos_deque_steal_batch\(&victim->deque, &e->deque, STEAL_BATCH\)/cos_deque_take_bottom_owner(\&victim->deque)/'
+mutant "worker: woken for nothing it goes on as if it had not searched" tree:a_burst_reaches_every_worker sched/worker.c 's/while \(rc == 0 && index == 0\)/while (0)/'
 mutant "MAIN: no look at the inbox once it is announced" tree:trees_on_both_sides_are_counted_exactly sched/mainloop.c \
     's/more = !cos_inbox_empty\(&rt->main->inbox\);/more = false;/'
 mutant "join: the waiter's name is stored, not exchanged" tree:trees_on_both_sides_are_counted_exactly sched/join.c \

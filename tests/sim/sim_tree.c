@@ -258,10 +258,46 @@ SCENARIO(foreign_threads_reach_sleeping_executors)
     }
 }
 
+/* --- bursts ----------------------------------------------------------------------------------------------- */
+
+static atomic_int present;
+
+/* Keeps its worker until all have one. */
+static int64_t meets(void *arg)
+{
+    present++;
+    while (present < (int)(intptr_t)arg) {
+        sim_busy(200);
+    }
+    return 0;
+}
+
+/* One task for each worker, while they fall asleep: whoever was woken for what another took may meet the next of a burst where
+ * it counts as no searcher. */
+SCENARIO(a_burst_reaches_every_worker)
+{
+    enum { BURSTS = 6 };
+
+    int workers = (int)run_stats().workers;
+    sim_within(SOON_NS);
+    for (int i = 0; workers > 0 && i < BURSTS; i++) {
+        cosched_task t[COSCHED_WORKERS_MAX];
+        sim_busy((int64_t)sim_below(4000));
+        present = 0;
+        for (int k = 0; k < workers; k++) {
+            t[k] = run_spawn(meets, (void *)(intptr_t)workers, COSCHED_WORKER);
+            sim_busy((int64_t)sim_below(300));
+        }
+        for (int k = 0; k < workers; k++) {
+            EXPECT_EQ(run_join(t[k]), 0);
+        }
+    }
+}
+
 RUN_MAIN("tree", EACH(trees_on_both_sides_are_counted_exactly),
          EACH(a_last_entry_is_claimed_or_stolen_by_one),
          EACH(children_that_nobody_awaits_are_cancelled_and_joined),
          EACH(one_of_two_awaiters_has_the_result), EACH(detach_and_await_of_one_handle),
          EACH(calls_alternate_between_the_sides), EACH(tasks_that_hop_arrive),
          EACH(idle_executors_are_woken), EACH(an_event_is_never_missed),
-         EACH(foreign_threads_reach_sleeping_executors))
+         EACH(foreign_threads_reach_sleeping_executors), EACH(a_burst_reaches_every_worker))
