@@ -1,5 +1,6 @@
 /* queue/deque: both ends, growth, limits. One thread, so thieves are calls; races: tests/stress, tests/explore. */
 #include <errno.h>
+#include <unistd.h>
 
 #include "base/alloc.h"
 #include "queue/deque.h"
@@ -90,13 +91,14 @@ END_TEST
 /* Large enough to be given back; what is pushed afterwards comes out as ever. */
 START_TEST(an_empty_deque_that_was_trimmed_goes_on)
 {
-    enum { MANY = 3 * COS_DEQUE_TRIM_MIN };
+    uint32_t many =
+        3 * COS_DEQUE_TRIM_PAGES * (uint32_t)(sysconf(_SC_PAGESIZE) / (long)sizeof(uint32_t));
 
     setup();
-    push_range(&deque, 1, MANY);
+    push_range(&deque, 1, many);
     ck_assert_uint_eq(cos_deque_take_top_owner(&deque), 1);
     cos_deque_trim_owner(&deque); /* not empty: nothing is lost */
-    for (uint32_t v = 2; v <= MANY; v++) {
+    for (uint32_t v = 2; v <= many; v++) {
         ck_assert_uint_eq(cos_deque_take_top_owner(&deque), v);
     }
     cos_deque_trim_owner(&deque);
@@ -108,9 +110,9 @@ START_TEST(an_empty_deque_that_was_trimmed_goes_on)
         zeros += cos_atomic_load(&ring->cell[i], relaxed) == 0;
     }
     ck_assert_uint_gt(zeros,
-                      MANY / 2); /* all but the ends of the ring, on pages with something else */
-    push_range(&deque, 1, MANY);
-    for (uint32_t v = 1; v <= MANY; v++) {
+                      many / 2); /* all but the ends of the ring, on pages with something else */
+    push_range(&deque, 1, many);
+    for (uint32_t v = 1; v <= many; v++) {
         ck_assert_uint_eq(cos_deque_take_top_owner(&deque), v);
     }
     teardown();

@@ -122,30 +122,32 @@ int cos_deque_reserve_owner(struct cos_deque *d, int64_t n)
     return 0;
 }
 
-/* The whole pages inside it. */
-static void release_cells(struct cos_deque_ring *ring)
+/* The whole pages inside it: some, since it is larger than COS_DEQUE_TRIM_PAGES. */
+static void release_cells(struct cos_deque_ring *ring, uintptr_t page)
 {
-    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
     uintptr_t from = ((uintptr_t)&ring->cell[0] + page - 1) & ~(page - 1);
     uintptr_t to = (uintptr_t)&ring->cell[ring->mask + 1] & ~(page - 1);
-    if (to > from) {
-        (void)madvise((void *)from, to - from, MADV_DONTNEED); /* refused: it stays as it is */
-    }
+    (void)madvise((void *)from, to - from, MADV_DONTNEED); /* refused: it stays as it is */
 }
 
 /* Of an empty deque no cell counts: a thief that still reads one, of this ring or an older, looked at a top that has gone on since,
  * and its CAS fails (T4). What is pushed from here on is written into fresh zeros. */
 void cos_deque_trim_owner(struct cos_deque *d)
 {
+    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+    struct cos_deque_ring *ring = cos_atomic_load(&d->ring, relaxed); /* relaxed: own store */
+    int64_t least = COS_DEQUE_TRIM_PAGES * (int64_t)(page / sizeof ring->cell[0]);
     if (cos_deque_size(d) > 0) {
         return;
     }
-    struct cos_deque_ring *ring = cos_atomic_load(&d->ring, relaxed); /* relaxed: own store */
-    while (ring != NULL && ring->mask >= COS_DEQUE_TRIM_MIN) {
-        release_cells(ring);
+    while (ring->mask >= least) { /* the first of a deque is smaller */
+        release_cells(ring, page);
         ring = ring->retired;
     }
 }
+
+COS_STATIC_ASSERT((1 << COS_DEQUE_CAPACITY_LOG2) * sizeof(uint32_t) < COS_DEQUE_TRIM_PAGES * 4096,
+                  "the chain of rings that are given back ends at one that is not");
 
 uint32_t cos_deque_take_last_owner(struct cos_deque *d, int64_t b, int64_t t)
 {

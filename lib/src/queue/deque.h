@@ -23,7 +23,7 @@ enum cos_steal {
 enum {
     COS_DEQUE_CAPACITY_LOG2 = 8,      /* what an executor starts with */
     COS_DEQUE_CAPACITY_LOG2_MAX = 30, /* push answers -ENOMEM beyond */
-    COS_DEQUE_TRIM_MIN = 4096,        /* a smaller ring is not worth the system call */
+    COS_DEQUE_TRIM_PAGES = 4,         /* a smaller ring is not worth the system call */
     COS_DEQUE_APART = 128,            /* a line and the neighbour that the prefetcher drags along */
 };
 
