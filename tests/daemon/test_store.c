@@ -721,33 +721,13 @@ START_TEST(an_io_error_stops_writes_until_the_wal_is_clean)
 
 END_TEST
 
-int main(void)
-{
-    static const TTest *const *const tests[] = {
-        &a_job_lives_from_submission_to_removal,
-        &every_other_call_answers,
-        &what_waits_is_committed_together_and_answered_afterwards,
-        &a_request_that_fails_does_not_poison_its_batch,
-        &what_is_asked_together_is_decided_one_by_one,
-        &tasks_of_every_executor_may_ask,
-        &a_canceled_task_still_gets_the_true_answer,
-        &what_a_former_life_left_running_is_listed_then_decided,
-        &a_second_daemon_on_the_same_state_is_refused,
-        &a_runtime_that_ends_without_closing_loses_nothing,
-        &a_full_disk_refuses_by_name_until_there_is_room,
-        &an_io_error_stops_writes_until_the_wal_is_clean,
-    };
-    Suite *suite = suite_create("store");
-    TCase *tcase = tcase_create("store");
-    tcase_set_timeout(tcase, 300);
-    tcase_add_checked_fixture(tcase, set_up, tear_down);
-    for (size_t i = 0; i < sizeof tests / sizeof tests[0]; i++) {
-        tcase_add_test(tcase, *tests[i]);
-    }
-    suite_add_tcase(suite, tcase);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
-}
+SUITE_MAIN_WITH("store", set_up, tear_down, a_job_lives_from_submission_to_removal,
+                every_other_call_answers, what_waits_is_committed_together_and_answered_afterwards,
+                a_request_that_fails_does_not_poison_its_batch,
+                what_is_asked_together_is_decided_one_by_one, tasks_of_every_executor_may_ask,
+                a_canceled_task_still_gets_the_true_answer,
+                what_a_former_life_left_running_is_listed_then_decided,
+                a_second_daemon_on_the_same_state_is_refused,
+                a_runtime_that_ends_without_closing_loses_nothing,
+                a_full_disk_refuses_by_name_until_there_is_room,
+                an_io_error_stops_writes_until_the_wal_is_clean)

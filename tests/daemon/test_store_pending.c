@@ -381,28 +381,8 @@ START_TEST(pages_that_spill_are_read_back)
 
 END_TEST
 
-int main(void)
-{
-    static const TTest *const *const tests[] = {
-        &many_of_every_shape_are_all_there,
-        &a_later_submission_finds_those_before_it,
-        &what_is_settled_can_be_moved_in_the_same_transaction,
-        &a_refused_request_leaves_those_before_it_alone,
-        &what_cannot_be_written_never_was,
-        &a_commit_of_many_pages_is_one_write,
-        &pages_that_spill_are_read_back,
-    };
-    Suite *suite = suite_create("store_pending");
-    TCase *tcase = tcase_create("store_pending");
-    tcase_set_timeout(tcase, 120);
-    tcase_add_checked_fixture(tcase, set_up, tear_down);
-    for (size_t i = 0; i < sizeof tests / sizeof tests[0]; i++) {
-        tcase_add_test(tcase, *tests[i]);
-    }
-    suite_add_tcase(suite, tcase);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
-}
+SUITE_MAIN_WITH("store_pending", set_up, tear_down, many_of_every_shape_are_all_there,
+                a_later_submission_finds_those_before_it,
+                what_is_settled_can_be_moved_in_the_same_transaction,
+                a_refused_request_leaves_those_before_it_alone, what_cannot_be_written_never_was,
+                a_commit_of_many_pages_is_one_write, pages_that_spill_are_read_back)

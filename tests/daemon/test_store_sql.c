@@ -1434,62 +1434,25 @@ START_TEST(a_grown_wal_is_moved_home)
 
 END_TEST
 
-int main(void)
-{
-    static const TTest *const *const tests[] = {
-        &a_new_database_is_private_and_in_wal_mode_without_shared_memory,
-        &a_second_opener_is_refused,
-        &a_newer_schema_is_refused_by_name_and_left_alone,
-        &what_is_no_database_is_refused,
-        &a_migration_that_was_cut_off_is_made_again,
-        &ids_and_events_ascend_and_jobs_are_read_back_whole,
-        &a_claimed_job_is_running_with_its_first_attempt,
-        &a_key_stands_for_one_body_of_one_owner,
-        &many_are_accepted_or_none,
-        &a_rollback_takes_ids_and_counts_back,
-        &ids_are_not_given_twice,
-        &a_job_waits_for_those_it_runs_after,
-        &a_failed_dependency_skips_the_whole_chain,
-        &a_retried_dependency_has_not_ended,
-        &ended_dependencies_count_at_once,
-        &unknown_and_foreign_dependencies_are_not_found,
-        &jobs_of_one_call_may_follow_each_other,
-        &a_canceled_blocked_job_is_not_released_later,
-        &start_wants_the_next_attempt_of_a_waiting_job,
-        &a_delayed_job_starts_when_its_time_has_come,
-        &an_ended_attempt_is_kept_with_all_it_left,
-        &a_retry_keeps_the_attempts_and_their_count,
-        &a_cancel_committed_first_wins_over_what_was_decided,
-        &waiting_jobs_end_by_cancel_and_by_deadline,
-        &arrows_with_a_function_of_their_own_are_not_moves,
-        &again_resets_the_budget_and_keeps_the_id,
-        &an_edit_moves_what_has_not_started,
-        &an_edit_gives_and_takes_dependencies,
-        &unfinished_jobs_are_loaded_in_order,
-        &lists_are_filtered_and_newest_first,
-        &a_list_goes_down_slice_by_slice,
-        &events_tell_every_arrow_and_the_oldest_go,
-        &followers_see_what_their_filter_lets_through,
-        &a_former_life_is_listed_and_decided_by_the_table,
-        &the_fourth_loss_of_one_job_is_its_end,
-        &retention_goes_by_age_own_keep_count_and_bytes,
-        &settings_and_backups_survive,
-        &a_full_database_refuses_and_loses_nothing,
-        &a_disk_that_refuses_writes_is_survived,
-        &nothing_acknowledged_is_lost_to_a_kill,
-        &a_grown_wal_is_moved_home,
-    };
-    Suite *suite = suite_create("store_sql");
-    TCase *tcase = tcase_create("store_sql");
-    tcase_set_timeout(tcase, 300);
-    tcase_add_checked_fixture(tcase, set_up, tear_down);
-    for (size_t i = 0; i < sizeof tests / sizeof tests[0]; i++) {
-        tcase_add_test(tcase, *tests[i]);
-    }
-    suite_add_tcase(suite, tcase);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
-}
+SUITE_MAIN_WITH(
+    "store_sql", set_up, tear_down, a_new_database_is_private_and_in_wal_mode_without_shared_memory,
+    a_second_opener_is_refused, a_newer_schema_is_refused_by_name_and_left_alone,
+    what_is_no_database_is_refused, a_migration_that_was_cut_off_is_made_again,
+    ids_and_events_ascend_and_jobs_are_read_back_whole,
+    a_claimed_job_is_running_with_its_first_attempt, a_key_stands_for_one_body_of_one_owner,
+    many_are_accepted_or_none, a_rollback_takes_ids_and_counts_back, ids_are_not_given_twice,
+    a_job_waits_for_those_it_runs_after, a_failed_dependency_skips_the_whole_chain,
+    a_retried_dependency_has_not_ended, ended_dependencies_count_at_once,
+    unknown_and_foreign_dependencies_are_not_found, jobs_of_one_call_may_follow_each_other,
+    a_canceled_blocked_job_is_not_released_later, start_wants_the_next_attempt_of_a_waiting_job,
+    a_delayed_job_starts_when_its_time_has_come, an_ended_attempt_is_kept_with_all_it_left,
+    a_retry_keeps_the_attempts_and_their_count, a_cancel_committed_first_wins_over_what_was_decided,
+    waiting_jobs_end_by_cancel_and_by_deadline, arrows_with_a_function_of_their_own_are_not_moves,
+    again_resets_the_budget_and_keeps_the_id, an_edit_moves_what_has_not_started,
+    an_edit_gives_and_takes_dependencies, unfinished_jobs_are_loaded_in_order,
+    lists_are_filtered_and_newest_first, a_list_goes_down_slice_by_slice,
+    events_tell_every_arrow_and_the_oldest_go, followers_see_what_their_filter_lets_through,
+    a_former_life_is_listed_and_decided_by_the_table, the_fourth_loss_of_one_job_is_its_end,
+    retention_goes_by_age_own_keep_count_and_bytes, settings_and_backups_survive,
+    a_full_database_refuses_and_loses_nothing, a_disk_that_refuses_writes_is_survived,
+    nothing_acknowledged_is_lost_to_a_kill, a_grown_wal_is_moved_home)
