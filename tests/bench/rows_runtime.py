@@ -232,9 +232,36 @@ def echoes(connections, mark):
                source="PEERS")
 
 
+# --- eyes: what counting, recording and looking cost
+
+
+def record(bench, with_trace, without):
+    """What a switch takes more for being recorded."""
+    return {"record": bench.value(with_trace) - bench.value(without)}
+
+
+LOOK = N(100_000, 1_000)
+
+
+def built(how, workload, count, name="cosched", mark=None):
+    """A library built apart, and linked statically as its fellows are."""
+    return Side(name, (f"bench_ours_{how}", workload, count), workload, mark)
+
+
+
+EYES = [
+    Row("eyes/counting", "spawn + await, counted", "ns", built("whole", "await", N(5_000_000)), (
+        built("no_counts", "await", N(5_000_000), "not counted", 1.02),)),
+    Row("eyes/record", "a record of the trace, beside a yield that leaves none", "ns",
+        Side("cosched", (record, *(built(how, "yield", N(3_000_000)) for how in ("whole", "no_trace"))), "record"), mark=10),
+    Row("eyes/look", "100,000 tasks written out with calls and frames", "ms", ours("look", LOOK, 1), mark=1000),
+    Row("eyes/lost", "what a busy worker loses to that once a second", "%", ours("look", LOOK, 1, figure="lost"), mark=1),
+    Row("eyes/lost-constantly", "the same, one look after the other", "%", ours("look", LOOK, 1, figure="lost_constantly")),
+]
+
 ECHO = [echoes(1, None), echoes(1000, 0.95), echoes(10000, None)]
 
-ROWS = [*SWITCH, *CALL, *SPAWN, *FIB_ROWS, *SKYNET, *HOP, *CHANNEL, *QUEUE, *SUSPENDED, *SLEEPERS, *IDLE, *ECHO]
+ROWS = [*SWITCH, *CALL, *SPAWN, *FIB_ROWS, *SKYNET, *HOP, *CHANNEL, *QUEUE, *SUSPENDED, *SLEEPERS, *IDLE, *EYES, *ECHO]
 
 # --- how cost grows
 

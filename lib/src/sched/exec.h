@@ -32,6 +32,7 @@ struct cos_counters {
 /* sum += one. */
 void cos_counters_add(struct cos_counters *sum, const struct cos_counters *one);
 
+#ifndef COS_NO_COUNTS /* a benchmark's library, to see what counting costs */
 /* For `completed`. release: pairs with the acquire in cos_counters_add; whoever sees a task counted as ended also sees
  * what it did. */
 #define COS_COUNT_END(e)                                                                         \
@@ -40,6 +41,10 @@ void cos_counters_add(struct cos_counters *sum, const struct cos_counters *one);
 
 #define COS_COUNT(e, field) \
     cos_atomic_store(&(e)->count.field, cos_atomic_load(&(e)->count.field, relaxed) + 1, relaxed)
+#else
+#define COS_COUNT_END(e)    ((void)(e))
+#define COS_COUNT(e, field) ((void)(e))
+#endif
 
 struct cos_exec {
     enum cos_exec_kind kind;    /* const */

@@ -21,6 +21,7 @@ static const struct {
     {"memory_back", run_memory_back},
     {"sleepers", run_sleepers},
     {"idle", run_idle},
+    {"look", run_look},
 };
 
 int64_t leaf(void *arg)

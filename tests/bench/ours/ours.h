@@ -37,4 +37,6 @@ int64_t run_memory_back(void *load);
 /* time.c */
 int64_t run_sleepers(void *load);
 int64_t run_idle(void *load);
+/* look.c */
+int64_t run_look(void *load);
 #endif
