@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include "emulated.h"
 #include "test_tasks.h"
 
 /* --- one task for each way of waiting -------------------------------------------------------------------------------- */
@@ -337,7 +338,7 @@ SCENARIO(every_wait_is_seen_with_what_it_is_for)
 
 /* --- all of many ------------------------------------------------------------------------------------------------------------- */
 
-enum { MANY = RUN_SIZE(100000, 10000, 4000), ALIKE = 2000 };
+enum { MANY = RUN_SIZE(COSCHED_EMULATED ? 10000 : 100000, 10000, 4000), ALIKE = 2000 };
 
 static _Atomic(int) parked;
 static unsigned char *told; /* by index */

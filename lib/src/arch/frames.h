@@ -12,6 +12,12 @@
 #else
 #define COS_FRAME_OFFSET 0
 #endif
+/* Whether a function's own objects lie above what its frame pointer points at: so lays gcc out its frames on aarch64, clang does not. */
+#if defined(__aarch64__) && !defined(__clang__)
+#define COS_FRAME_RECORD_LOWEST 1
+#else
+#define COS_FRAME_RECORD_LOWEST 0
+#endif
 enum { COS_FRAME_OUTER, COS_FRAME_RETURN, COS_FRAME_WORDS };
 
 /* Where the frame pointer of a suspended context is: in its record (x86-64), or on its stack, then *at says where. */

@@ -8,9 +8,12 @@
 #define BODY_FRAMES 2    /* below a body: its guard, and who runs it */
 #define FRAME_MAX   4096 /* bytes: the largest frame of ours that has a `struct cos_frame` in it */
 
-/* Is the object in the function's frame that ends at fp? */
-static bool is_in_frame(uintptr_t object, uintptr_t fp)
+/* Is the object in the function's frame that this frame pointer is of? */
+static bool is_in_frame(uintptr_t object, uintptr_t fp, uintptr_t outer)
 {
+    if (COS_FRAME_RECORD_LOWEST) {
+        return object > fp && object - fp < FRAME_MAX && (outer <= fp || object < outer);
+    }
     return object != 0 && fp > object && fp - object < FRAME_MAX;
 }
 
@@ -34,14 +37,16 @@ uint32_t cos_backtrace(struct cos_peek *p, const struct cos_context *ctx, const 
     bool skips = inner != NULL;
     for (int step = 0; step < STEPS_MAX && n < max; step++) {
         uintptr_t record[COS_FRAME_WORDS];
-        if (skips && is_in_frame((uintptr_t)inner, fp)) {
+        if (!cos_peek_stack(p, record, (const char *)fp + COS_FRAME_OFFSET, sizeof record)) {
+            break;
+        }
+        if (skips && is_in_frame((uintptr_t)inner, fp, record[COS_FRAME_OUTER])) {
             skips = false;
             frames[n++] = (const void *)goes_on_at; /* in that function itself */
-        } else if (!skips && is_in_frame((uintptr_t)own, fp)) {
+        } else if (!skips && is_in_frame((uintptr_t)own, fp, record[COS_FRAME_OUTER])) {
             return n - (n < BODY_FRAMES ? n : BODY_FRAMES);
         }
-        if (n == max ||
-            !cos_peek_stack(p, record, (const char *)fp + COS_FRAME_OFFSET, sizeof record)) {
+        if (n == max) {
             break;
         }
         goes_on_at = record[COS_FRAME_RETURN];
