@@ -20,13 +20,21 @@ struct spec_member {
 /* Every member of object against the table; unknown ones are refused by name. */
 int spec_members(struct spec_parser *parser, const char *base, const struct json *object,
                  const struct spec_member *table, size_t count);
+/* The members of a whole specification. */
+int spec_members_all(struct spec_parser *parser, const struct json *object);
 /* A member of a specification by its name; NULL: there is none. */
 const struct spec_member *spec_member_find(const char *name);
+/* SPEC_INVALID: says what was wanted and what came. */
+int spec_refuse_type(struct spec_parser *parser, const char *path, const struct json *value,
+                     const char *wanted);
 /* A string of `min` to `max` bytes, copied. */
 int spec_string(struct spec_parser *parser, const char *path, const struct json *value, size_t min,
                 size_t max, char **out);
 int spec_duration(struct spec_parser *parser, const char *path, const struct json *value,
                   int64_t *ns);
+/* The same, and longer than nothing. */
+int spec_positive_duration(struct spec_parser *parser, const char *path, const struct json *value,
+                           int64_t *ns);
 int spec_integer(struct spec_parser *parser, const char *path, const struct json *value,
                  int64_t min, int64_t max, int64_t *out);
 /* The member `retry`. */
