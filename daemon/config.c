@@ -1,7 +1,8 @@
 /* config.c - the table of settings: one row a key, with its type, bounds and place in struct config. A key that the
  * contract knows and this version does not act on is refused by name ("not supported yet"), never ignored.
  *
- * The files are read in config_file.c, the command line and the paths in config_args.c.
+ * Values are read in config_values.c, sections [queue NAME] in config_queue.c, the files in config_file.c, the command
+ * line and the paths in config_args.c.
  */
 #include "config.h"
 
@@ -11,15 +12,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "wire/units.h"
-
-enum type { BOOL, INT, WORKERS, LEVEL, HELP, DURATION, SIZE, TEXT, UNSUPPORTED };
+#include "config_private.h"
 
 enum { RELOADS = 1 };
 
 struct key {
     const char *section, *name;
-    enum type type;
+    enum config_type type;
     size_t offset;
     int64_t min, max;
     int flags;
@@ -97,90 +96,12 @@ static int text_put(struct config *config, const struct key *key, const char *va
     return 0;
 }
 
-/* --- values ---------------------------------------------------------------------------------------- */
-
-static int refuse(char *why, const char *text)
-{
-    snprintf(why, 256, "%s", text);
-    return -EINVAL;
-}
-
-static int parse_bool(const char *value, int64_t *out)
-{
-    static const char *const yes[] = {"yes", "true", "on", "1"};
-    static const char *const no[] = {"no", "false", "off", "0"};
-    for (size_t i = 0; i < sizeof yes / sizeof *yes; i++) {
-        if (strcmp(value, yes[i]) == 0 || strcmp(value, no[i]) == 0) {
-            *out = strcmp(value, yes[i]) == 0;
-            return 0;
-        }
-    }
-    return -EINVAL;
-}
-
-static int parse_help(const char *value, int64_t *out)
-{
-    static const char *const words[] = {
-        [COSCHED_HELP_IDLE] = "idle", [COSCHED_HELP_OFF] = "off", [COSCHED_HELP_ALWAYS] = "always"};
-    for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
-        if (strcmp(value, words[i]) == 0) {
-            *out = (int64_t)i;
-            return 0;
-        }
-    }
-    return -EINVAL;
-}
-
-static int parse_int(const char *value, int64_t *out)
-{
-    char *end = NULL;
-    if (*value != '-' && (*value < '0' || *value > '9'))
-        return -EINVAL; /* strtoll would take blanks and a plus sign */
-    errno = 0;
-    long long number = strtoll(value, &end, 10);
-    if (errno != 0 || end == value || *end != '\0')
-        return -EINVAL;
-    *out = number;
-    return 0;
-}
-
-static int parse_number(enum type type, const char *value, int64_t *out, char *why)
-{
-    uint64_t size = 0;
-    int level;
-    switch (type) {
-    case BOOL: return parse_bool(value, out) < 0 ? refuse(why, "must be yes or no") : 0;
-    case INT: return parse_int(value, out) < 0 ? refuse(why, "must be a whole number") : 0;
-    case WORKERS:
-        if (strcmp(value, "auto") == 0) {
-            *out = -1;
-            return 0;
-        }
-        return parse_int(value, out) < 0 ? refuse(why, "must be a whole number, or auto") : 0;
-    case LEVEL:
-        level = log_level_parse(value);
-        *out = level;
-        return level < 0 ? refuse(why, "must be error, warning, info or debug") : 0;
-    case HELP: return parse_help(value, out) < 0 ? refuse(why, "must be idle, off or always") : 0;
-    case DURATION:
-        return units_parse_duration(value, out) < 0
-                   ? refuse(why, "must be a duration such as 250ms, 5s, 1h30m")
-                   : 0;
-    case SIZE:
-        if (units_parse_size(value, &size) < 0 || size > INT64_MAX)
-            return refuse(why, "must be a size such as 64K, 10M, 1G");
-        *out = (int64_t)size;
-        return 0;
-    case TEXT:
-    case UNSUPPORTED: break;
-    }
-    abort();
-}
+/* --- one setting ---------------------------------------------------------------------------------------- */
 
 static int set_number(struct config *config, const struct key *key, const char *value, char *why)
 {
     int64_t number = 0;
-    int rc = parse_number(key->type, value, &number, why);
+    int rc = config_parse_number(key->type, value, &number, why);
     if (rc < 0)
         return rc;
     bool by_word = (key->type == WORKERS && strcmp(value, "auto") == 0) || key->type == LEVEL ||
@@ -212,127 +133,17 @@ static int set_text(struct config *config, const struct key *key, const char *va
 {
     size_t length = strlen(value);
     if (length < (size_t)key->min)
-        return refuse(why, "must not be empty");
+        return config_refuse(why, "must not be empty");
     if (length > (size_t)key->max) {
         snprintf(why, 256, "must be at most %lld bytes", (long long)key->max);
         return -EINVAL;
     }
     for (const char *p = value; *p; p++)
         if ((unsigned char)*p < 0x20 || *p == 0x7F)
-            return refuse(why, "must not contain control characters");
+            return config_refuse(why, "must not contain control characters");
     if (key->offset == AT(exec_env) && !words_are_settings(value))
-        return refuse(why, "must be NAME=VALUE words separated by blanks");
+        return config_refuse(why, "must be NAME=VALUE words separated by blanks");
     return text_put(config, key, value);
-}
-
-/* --- [queue NAME] ------------------------------------------------------------------------------------ */
-
-void config_queue_default(struct config_queue *queue, const char *name)
-{
-    int cpus = cosched_cpus();
-    *queue = (struct config_queue){.parallel = cpus < 2 ? 2 : cpus, .weight = 1};
-    snprintf(queue->name, sizeof queue->name, "%s", name);
-}
-
-static struct config_queue *queue_named(struct config *config, const char *name)
-{
-    for (size_t i = 0; i < config->queue_count; i++)
-        if (strcmp(config->queues[i].name, name) == 0)
-            return &config->queues[i];
-    if (config->queue_count == CONFIG_QUEUES_MAX)
-        return NULL;
-    struct config_queue *queue = &config->queues[config->queue_count++];
-    config_queue_default(queue, name);
-    return queue;
-}
-
-bool config_queue_name_valid(const char *name)
-{
-    size_t length = strlen(name);
-    if (length == 0 || length > CONFIG_NAME_MAX)
-        return false;
-    return strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-") ==
-           length;
-}
-
-/* Digits and at most one point: no exponent, no sign, no locale. */
-static int parse_rate(const char *value, double *out)
-{
-    size_t whole = strspn(value, "0123456789");
-    size_t rest = value[whole] == '.' ? 1 + strspn(value + whole + 1, "0123456789") : 0;
-    if (whole == 0 || whole > 9 || rest == 1 || rest > 10 || value[whole + rest] != '\0')
-        return -EINVAL;
-    double scale = 1;
-    *out = 0;
-    for (const char *p = value; *p; p++) {
-        if (*p == '.')
-            continue;
-        scale *= p > value + whole ? 10 : 1;
-        *out = *out * 10 + (*p - '0');
-    }
-    *out /= scale;
-    return 0;
-}
-
-static int set_rate(struct config_queue *queue, const char *value, char *why)
-{
-    double rate = 0;
-    if (parse_rate(value, &rate) < 0 || rate > CONFIG_RATE_MAX ||
-        (rate > 0 && rate < CONFIG_RATE_MIN))
-        return refuse(why, "must be 0, or starts per second from 0.001 to 1000000");
-    queue->rate = rate;
-    return 0;
-}
-
-static int set_queue_number(struct config_queue *queue, const char *key, const char *value,
-                            char *why)
-{
-    static const struct {
-        const char *key;
-        enum type type;
-        int64_t min, max;
-    } numbers[] = {{"parallel", INT, 0, CONFIG_PARALLEL_MAX},
-                   {"weight", INT, 1, CONFIG_WEIGHT_MAX},
-                   {"paused", BOOL, 0, 1}};
-
-    int64_t number = 0;
-    size_t i = 0;
-    while (i < sizeof numbers / sizeof *numbers && strcmp(numbers[i].key, key) != 0)
-        i++;
-    if (i == sizeof numbers / sizeof *numbers)
-        return refuse(why, "unknown key");
-    int rc = parse_number(numbers[i].type, value, &number, why);
-    if (rc < 0)
-        return rc;
-    if (number < numbers[i].min || number > numbers[i].max) {
-        snprintf(why, 256, "must be between %lld and %lld", (long long)numbers[i].min,
-                 (long long)numbers[i].max);
-        return -EINVAL;
-    }
-    switch (i) {
-    case 0: queue->parallel = number; break;
-    case 1: queue->weight = number; break;
-    default: queue->paused = number != 0; break;
-    }
-    return 0;
-}
-
-static int set_queue(struct config *config, const char *name, const char *key, const char *value,
-                     char *why)
-{
-    if (!config_queue_name_valid(name))
-        return refuse(why, "a queue's name is 1 to 64 letters, digits, '_', '.' or '-'");
-    struct config_queue next, *queue = NULL;
-    config_queue_default(&next, name); /* a faulty value makes no queue */
-    int rc = strcmp(key, "rate") == 0 ? set_rate(&next, value, why)
-                                      : set_queue_number(&next, key, value, why);
-    if (rc < 0)
-        return rc;
-    queue = queue_named(config, name);
-    if (!queue)
-        return refuse(why, "too many queues (64)");
-    return strcmp(key, "rate") == 0 ? set_rate(queue, value, why)
-                                    : set_queue_number(queue, key, value, why);
 }
 
 /* --- all of it --------------------------------------------------------------------------------------- */
@@ -351,19 +162,19 @@ int config_set(struct config *config, const char *section, const char *key, cons
                char why[static 256])
 {
     if (strncmp(section, "queue ", 6) == 0)
-        return set_queue(config, section + 6, key, value, why);
+        return config_set_queue(config, section + 6, key, value, why);
     if (!config_section_known(section))
-        return refuse(why, "unknown section");
+        return config_refuse(why, "unknown section");
     for (size_t i = 0; i < KEY_COUNT; i++) {
         const struct key *k = &keys[i];
         if (strcmp(k->section, section) != 0 ||
             (strcmp(k->name, key) != 0 && strcmp(k->name, "*") != 0))
             continue;
         if (k->type == UNSUPPORTED)
-            return refuse(why, "not supported yet");
+            return config_refuse(why, "not supported yet");
         return k->type == TEXT ? set_text(config, k, value, why) : set_number(config, k, value, why);
     }
-    return refuse(why, "unknown key");
+    return config_refuse(why, "unknown key");
 }
 
 int config_init(struct config *config)
@@ -394,7 +205,7 @@ int config_init(struct config *config)
     config->admin_group = strdup("");
     config->exec_path = strdup("/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
     config->exec_env = strdup("LANG=C.UTF-8");
-    queue_named(config, "default");
+    config_queue_named(config, "default");
     return config->admin_group && config->exec_path && config->exec_env ? 0 : -ENOMEM;
 }
 
