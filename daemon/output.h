@@ -2,7 +2,7 @@
  * kept, the middle goes when the cap is reached. Offsets count the bytes the command wrote,
  * whatever was kept of them. Nothing here suspends: writes go to the page cache and may be done
  * on MAIN. Reads may come from any thread while the writer writes. The file format stands in
- * output.c.  Every function takes `dir`, a descriptor of STATE/output from output_dir_open. */
+ * output_layout.h. Every function takes `dir`, a descriptor of STATE/output from output_dir_open. */
 #ifndef COSCHEDD_OUTPUT_H
 #define COSCHEDD_OUTPUT_H
 #include <stdbool.h>
@@ -20,7 +20,7 @@ struct output_counts {
     uint64_t lost;  /* the disk refused; the cap dropped bytes - kept - lost */
 };
 
-/* Where bytes are, as the file's header says it (output.c). */
+/* Where bytes are, as the file's header says it (output_layout.h). */
 struct output_layout {
     uint64_t head, ring;         /* bytes kept from the start, and from the end */
     uint64_t written;            /* bytes the command wrote so far */
