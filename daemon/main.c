@@ -5,13 +5,8 @@
 #include <cosched/io.h>
 
 #include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/prctl.h>
-#include <sys/resource.h>
-#include <sys/stat.h>
+#include <stdio.h>
 #include <unistd.h>
 
 #include "command.h"
@@ -21,8 +16,10 @@
 #include "log.h"
 #include "notify.h"
 #include "output.h"
+#include "prepare.h"
 #include "process.h"
 #include "recover.h"
+#include "reload.h"
 #include "server.h"
 #include "store.h"
 #include "watchdog.h"
@@ -36,8 +33,6 @@
 
 struct daemon {
     struct config config;
-    int argc;
-    char **argv;
     int state_dir, out_dir; /* owned */
     struct exec_env exec;
     struct store *store;
@@ -50,89 +45,9 @@ struct daemon {
     struct bell bell; /* rung for everything below */
     int stop_requests;
     bool reload_requested;
-    cosched_mutex reload_lock;
+    struct reload reload;
     cosched_task dispatch_task, server_task, signal_task, watchdog_task;
 };
-
-/* --- before the runtime --------------------------------------------------------------------------------- */
-
-static int check_user(const struct config *config)
-{
-    if (geteuid() != 0 || config->allow_root)
-        return 0;
-    log_error("refusing to run as root: use a service user, or set allow_root = yes in [daemon]",
-              LOG_NONE);
-    return CONFIG_EXIT_PERMISSION;
-}
-
-/* The folder and the ones above it: $XDG_STATE_HOME may not exist yet. */
-static int make_state_dir(const char *path)
-{
-    char *copy = strdup(path);
-    int rc = copy ? 0 : -ENOMEM;
-    for (char *slash = copy ? strchr(copy + 1, '/') : NULL; rc == 0 && slash;
-         slash = strchr(slash + 1, '/')) {
-        *slash = '\0';
-        if (mkdir(copy, 0755) < 0 && errno != EEXIST)
-            rc = -errno;
-        *slash = '/';
-    }
-    if (rc == 0 && mkdir(path, 0700) < 0 && errno != EEXIST)
-        rc = -errno;
-    free(copy);
-    return rc;
-}
-
-static int open_state_dir(struct daemon *d)
-{
-    const char *path = d->config.state_dir;
-    int rc = make_state_dir(path);
-    if (rc == 0) {
-        d->state_dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        rc = d->state_dir < 0 ? -errno : 0;
-    }
-    if (rc == 0 && faccessat(d->state_dir, ".", R_OK | W_OK | X_OK, AT_EACCESS) < 0)
-        rc = -errno;
-    if (rc == 0)
-        return 0;
-    log_error("cannot use the state folder", LOG_STR("path", path), LOG_ERR(rc));
-    return rc == -ENOMEM ? CONFIG_EXIT_INTERNAL : CONFIG_EXIT_PERMISSION;
-}
-
-static void raise_descriptor_limit(void)
-{
-    struct rlimit limit;
-    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
-        limit.rlim_cur = limit.rlim_max < 65536 ? limit.rlim_max : 65536;
-        (void)setrlimit(RLIMIT_NOFILE, &limit);
-    }
-}
-
-/* What must be so before the first thread exists. */
-static int prepare_process(struct daemon *d)
-{
-    int rc = process_init();
-    if (rc == 0)
-        rc = notify_open();
-    if (rc < 0) {
-        log_error("cannot prepare the process", LOG_ERR(rc));
-        return CONFIG_EXIT_INTERNAL;
-    }
-    (void)umask(077);
-    raise_descriptor_limit();
-    (void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0); /* its memory holds what every user's jobs were given */
-    (void)setenv("UV_USE_IO_URING", "0", 1);
-    int code = open_state_dir(d);
-    if (code)
-        return code;
-    rc = exec_env_init(&d->exec, &d->config, d->state_dir);
-    if (rc < 0) {
-        log_error(rc == -ENOENT ? "COSCHED_EXEC names no program" : "cannot prepare commands",
-                  LOG_ERR(rc));
-        return CONFIG_EXIT_INTERNAL;
-    }
-    return 0;
-}
 
 /* --- the store ---------------------------------------------------------------------------------- */
 
@@ -191,7 +106,11 @@ static int start_dispatch(struct daemon *d)
     return CONFIG_EXIT_INTERNAL;
 }
 
-static int reload(void *ctx, struct surface_reload *out);
+static int reload(void *ctx, struct surface_reload *out)
+{
+    struct daemon *d = ctx;
+    return reload_settings(&d->reload, out);
+}
 
 static int start_server(struct daemon *d)
 {
@@ -212,6 +131,10 @@ static int start_server(struct daemon *d)
                                          inherited > 0 ? NOTIFY_LISTEN_FD_FIRST : -1,
                                          d->config.user_instance, d->config.admin_group};
     int rc = server_open(&d->server, &config);
+    d->reload.config = &d->config;
+    d->reload.dispatch = d->dispatch;
+    d->reload.server = d->server;
+    d->reload.stop_requests = &d->stop_requests;
     const cosched_attr attr = {
         .struct_size = sizeof attr, .name = "server", .affinity = COSCHED_MAIN};
     if (rc == 0)
@@ -262,85 +185,6 @@ static int start_tasks(struct daemon *d)
     return rc == 0 ? 0 : CONFIG_EXIT_INTERNAL;
 }
 
-/* --- reload ------------------------------------------------------------------------------------------------ */
-
-struct reading {
-    struct daemon *d;
-    struct config next;
-    char *faults; /* owned by the caller of free; what is wrong, a line each */
-};
-
-/* On a blocking thread. */
-static int64_t read_settings(void *arg)
-{
-    struct reading *r = arg;
-    size_t size = 0;
-    FILE *said = open_memstream(&r->faults, &size);
-    if (!said)
-        return -ENOMEM;
-    int code = config_load(&r->next, r->d->argc, r->d->argv, said, said);
-    if (fclose(said) != 0)
-        return -ENOMEM;
-    fputs(r->faults, stderr);
-    return code;
-}
-
-/* The first fault, without its line end and the program's name. */
-static void tell_fault(const char *faults, char *why, size_t size)
-{
-    static const char prefix[] = "coschedd: ";
-    faults += strncmp(faults, prefix, sizeof prefix - 1) == 0 ? sizeof prefix - 1 : 0;
-    snprintf(why, size, "%.*s", (int)strcspn(faults, "\n"), faults);
-}
-
-static int take_settings(struct daemon *d, struct reading *r, char *why, size_t size)
-{
-    int64_t result = 0;
-    int rc = cosched_blocking(&result, read_settings, r);
-    if (rc == 0 && result != -1)
-        rc = result < 0 ? (int)result : -EINVAL;
-    if (rc == 0)
-        rc = config_take_over(&d->config, &r->next);
-    if (rc < 0) {
-        tell_fault(rc == -EINVAL && r->faults ? r->faults : cosched_strerror(rc), why, size);
-        log_error("settings not taken over: the old ones stay", LOG_ERR(rc));
-        return rc;
-    }
-    log_set_level((enum log_level)d->config.log_level);
-    (void)dispatch_reload(d->dispatch);
-    (void)server_reload(d->server, d->config.admin_group);
-    return 0;
-}
-
-/* All or nothing: settings with a fault change nothing. One at a time; the verb and the signal share it. */
-static int reload(void *ctx, struct surface_reload *out)
-{
-    struct daemon *d = ctx;
-    struct reading *r = calloc(1, sizeof *r); /* a configuration is too large for a task's stack */
-    int rc = r ? cosched_mutex_lock(&d->reload_lock, COSCHED_NEVER) : -ENOMEM;
-    if (rc < 0) {
-        free(r);
-        tell_fault(cosched_strerror(rc), out->why, sizeof out->why);
-        return rc;
-    }
-    r->d = d;
-    bool serving = d->stop_requests == 0;
-    if (serving)
-        (void)notify_reloading();
-    rc = take_settings(d, r, out->why, sizeof out->why);
-    if (rc == 0) {
-        int restart = config_needs_restart(&d->config, &r->next, out->restart, sizeof out->restart);
-        log_info("settings read again", LOG_STR("needs_restart", restart ? out->restart : "none"));
-    }
-    config_fini(&r->next);
-    free(r->faults);
-    free(r);
-    if (serving)
-        (void)notify_ready("serving");
-    cosched_mutex_unlock(&d->reload_lock);
-    return rc;
-}
-
 /* --- the way back -------------------------------------------------------------------------------------------- */
 
 static void wait_for_stop(struct daemon *d)
@@ -351,7 +195,7 @@ static void wait_for_stop(struct daemon *d)
         if (d->reload_requested) {
             struct surface_reload out = {"", ""};
             d->reload_requested = false;
-            (void)reload(d, &out);
+            (void)reload_settings(&d->reload, &out);
         }
     }
 }
@@ -473,17 +317,17 @@ static int64_t or_never(int64_t ns)
 int main(int argc, char **argv)
 {
     static struct daemon d = {.state_dir = -1, .out_dir = -1};
-    d.argc = argc;
-    d.argv = argv;
+    d.reload.argc = argc;
+    d.reload.argv = argv;
     int code = config_load(&d.config, argc, argv, stdout, stderr);
     if (code >= 0) {
         config_fini(&d.config);
         return code;
     }
     log_open((enum log_level)d.config.log_level);
-    code = check_user(&d.config);
+    code = prepare_user(&d.config);
     if (code == 0)
-        code = prepare_process(&d);
+        code = prepare_process(&d.config, &d.state_dir, &d.exec);
     if (code == 0) {
         static const cosched_hooks hooks = {.struct_size = sizeof hooks, .log = on_scheduler_log};
         const cosched_config runtime = {.struct_size = sizeof runtime,
