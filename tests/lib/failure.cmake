@@ -1,4 +1,4 @@
 # Tests of how things end: hooks, panics, clean-ups, shutdown.
-foreach(noun hooks panic defer locals survivors stack_marks)
+foreach(noun hooks panic defer locals survivors look stack_marks)
     cosched_lib_test(test_${noun})
 endforeach()

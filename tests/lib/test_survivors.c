@@ -1,35 +1,13 @@
-/* What a task waits for, seen from outside, and what a shutdown says about tasks that are still alive. */
-#include <cosched/io.h>
-
-#include <unistd.h>
-
-#include "base/text.h"
+/* What a shutdown says about tasks that are still alive, and to whom. */
 #include "run.h"
 #include "sched/exec.h"
 #include "sched/look.h"
 #include "sched/survivors.h"
+#include "test_waits.h"
 
 /* --- one task for each way of waiting -------------------------------------------------------------------------------- */
 
-static cosched_mutex mutex;
-static cosched_mutex cond_mutex;
-static cosched_cond cond;
-static cosched_sem sem;
-static cosched_rwlock read_lock, write_lock;
-static cosched_barrier barrier;
-static cosched_once once;
-static cosched_wait_group wait_group;
-static cosched_chan *full, *empty;
-static cosched_event event;
-static int ends[2];
-static _Atomic(int) blocked, release_blocked;
-static _Atomic(uint64_t) joined, inner, any_tasks, cases, group;
-
-static int64_t sleeps(void *arg)
-{
-    (void)arg;
-    return cosched_sleep_until(cosched_in_ms(1000000));
-}
+static _Atomic(uint64_t) joined, inner;
 
 static int64_t joins(void *arg)
 {
@@ -59,14 +37,6 @@ static int64_t awaits_inline(void *arg)
     return cosched_await(&t, NULL, COSCHED_NEVER);
 }
 
-static int64_t waits_for_any(void *arg)
-{
-    (void)arg;
-    cosched_task t[2] = {run_spawn(sleeps, NULL, COSCHED_WORKER), {0, 0}};
-    atomic_store(&any_tasks, (uintptr_t)t);
-    return cosched_await_any(t, 2, NULL, COSCHED_NEVER);
-}
-
 static int64_t ignores_its_cancellation(void *arg)
 {
     (void)arg;
@@ -87,71 +57,6 @@ static int64_t leaves_a_child(void *arg)
     return 0;
 }
 
-static int64_t locks(void *arg)
-{
-    (void)arg;
-    return cosched_mutex_lock(&mutex, COSCHED_NEVER);
-}
-
-static int64_t waits_cond(void *arg)
-{
-    (void)arg;
-    EXPECT_EQ(cosched_mutex_lock(&cond_mutex, COSCHED_NEVER), 0);
-    int rc = cosched_cond_wait(&cond, &cond_mutex, COSCHED_NEVER);
-    cosched_mutex_unlock(&cond_mutex);
-    return rc;
-}
-
-static int64_t acquires(void *arg)
-{
-    (void)arg;
-    return cosched_sem_acquire(&sem, COSCHED_NEVER);
-}
-
-static int64_t reads(void *arg)
-{
-    (void)arg;
-    return cosched_rwlock_read_lock(&read_lock, COSCHED_NEVER);
-}
-
-static int64_t writes(void *arg)
-{
-    (void)arg;
-    return cosched_rwlock_write_lock(&write_lock, COSCHED_NEVER);
-}
-
-static int64_t meets(void *arg)
-{
-    (void)arg;
-    return cosched_barrier_wait(&barrier, COSCHED_NEVER);
-}
-
-static int64_t waits_once(void *arg)
-{
-    (void)arg;
-    return cosched_once_run(&once, NULL, sleeps, NULL, COSCHED_NEVER);
-}
-
-static int64_t waits_group(void *arg)
-{
-    (void)arg;
-    return cosched_wait_group_wait(&wait_group, COSCHED_NEVER);
-}
-
-static int64_t sends(void *arg)
-{
-    (void)arg;
-    int64_t value = 1;
-    return cosched_chan_send(full, &value, COSCHED_NEVER);
-}
-
-static int64_t receives(void *arg)
-{
-    (void)arg;
-    int64_t value;
-    return cosched_chan_recv(empty, &value, COSCHED_NEVER);
-}
-
 static int64_t selects(void *arg)
 {
     (void)arg;
@@ -159,32 +64,6 @@ static int64_t selects(void *arg)
     cosched_case c[1] = {{.ch = empty, .recv_into = &value}};
     atomic_store(&cases, (uintptr_t)c);
     return cosched_select(c, 1, COSCHED_NEVER);
-}
-
-static int64_t waits_event(void *arg)
-{
-    (void)arg;
-    return cosched_event_wait(&event, COSCHED_NEVER);
-}
-
-static int64_t polls(void *arg)
-{
-    (void)arg;
-    return cosched_poll(ends[0], COSCHED_READABLE, COSCHED_NEVER);
-}
-
-static int64_t stuck_call(void *arg)
-{
-    (void)arg;
-    atomic_store(&blocked, 1);
-    UNTIL_SPIN(atomic_load(&release_blocked));
-    return 0;
-}
-
-static int64_t blocks(void *arg)
-{
-    (void)arg;
-    return cosched_blocking(NULL, stuck_call, NULL);
 }
 
 static int64_t joins_group(void *arg)
@@ -195,13 +74,6 @@ static int64_t joins_group(void *arg)
     EXPECT_EQ(cosched_group_spawn(&g, sleeps, NULL, NULL), 0);
     atomic_store(&group, (uintptr_t)&g);
     return cosched_group_join(&g, COSCHED_NEVER);
-}
-
-static int64_t spins(void *arg)
-{
-    (void)arg;
-    UNTIL(atomic_load(&release_blocked));
-    return 0;
 }
 
 static const struct expected {
@@ -241,14 +113,7 @@ enum { KINDS = sizeof expected / sizeof expected[0] };
 static int64_t begins_all(void *arg)
 {
     (void)arg;
-    int64_t value = 0;
-    EXPECT(cosched_mutex_try(&mutex));
-    EXPECT(cosched_rwlock_write_try(&read_lock) && cosched_rwlock_read_try(&write_lock));
-    EXPECT_EQ(cosched_barrier_init(&barrier, 2), 0);
-    cosched_wait_group_add(&wait_group, 1);
-    EXPECT_EQ(cosched_chan_create(&full, sizeof value, 1), 0);
-    EXPECT_EQ(cosched_chan_create(&empty, sizeof value, 1), 0);
-    EXPECT_EQ(cosched_chan_send(full, &value, COSCHED_NOW), 0);
+    waits_begin();
     /* the once has a runner, that waits for something else */
     (void)run_spawn(waits_once, NULL, COSCHED_INHERIT);
     for (int i = 0; i < 3; i++) {
@@ -357,18 +222,7 @@ static void on_last_survivor(void *data, const cosched_survivor *s)
 static void fresh(void)
 {
     memset(&told, 0, sizeof told);
-    memset(&mutex, 0, sizeof mutex);
-    memset(&cond_mutex, 0, sizeof cond_mutex);
-    memset(&cond, 0, sizeof cond);
-    memset(&sem, 0, sizeof sem);
-    memset(&read_lock, 0, sizeof read_lock);
-    memset(&write_lock, 0, sizeof write_lock);
-    memset(&once, 0, sizeof once);
-    memset(&wait_group, 0, sizeof wait_group);
-    cosched_event_init(&event);
-    atomic_store(&blocked, 0);
-    atomic_store(&release_blocked, 0);
-    EXPECT_EQ(pipe(ends), 0);
+    waits_fresh();
 }
 
 START_TEST(a_shutdown_names_every_wait_and_who_ignores_it)
@@ -391,10 +245,7 @@ START_TEST(a_shutdown_names_every_wait_and_who_ignores_it)
     EXPECT((told.kinds_canceled & 1U << (find("children") - expected)) != 0);
     EXPECT_EQ(cosched_runtime_destroy(rt), 0);
     run_left_nothing();
-    cosched_chan_unref(full);
-    cosched_chan_unref(empty);
-    close(ends[0]);
-    close(ends[1]);
+    waits_end();
 }
 
 END_TEST
@@ -492,109 +343,6 @@ START_TEST(without_a_hook_they_are_warnings_and_no_flood)
 
 END_TEST
 
-/* --- looking while they go on ------------------------------------------------------------------------------------------- */
-
-static int64_t hops(void *arg)
-{
-    cosched_hop(COSCHED_MAIN);
-    atomic_store((_Atomic(int) *)arg, 1);
-    return 0;
-}
-
-static bool looks_like(cosched_task t, cosched_state state, cosched_reason reason)
-{
-    struct cos_look look;
-    return cos_look_at(t.index, &look) && look.task.generation == t.generation &&
-           look.state == state && look.reason == reason;
-}
-
-SCENARIO(a_task_on_its_way_waits_for_a_thread)
-{
-    cosched_stats s = run_stats();
-    if (s.workers == 0) {
-        return; /* there is nowhere to go */
-    }
-    _Atomic(int) arrived = 0;
-    cosched_task t = run_spawn(hops, &arrived, COSCHED_WORKER);
-    UNTIL_SPIN(
-        looks_like(t, COSCHED_WAITING, COSCHED_FOR_THREAD)); /* this thread is its destination */
-    EXPECT_EQ(arrived, 0);
-    run_join(t);
-    EXPECT_EQ(arrived, 1);
-}
-
-SCENARIO(a_task_that_has_not_started_and_one_that_has_ended)
-{
-    cosched_task t = run_spawn(run_return, NULL, COSCHED_MAIN);
-    EXPECT(looks_like(t, COSCHED_UNSTARTED, COSCHED_FOR_NOTHING));
-    EXPECT(looks_like(cosched_self(), COSCHED_ACTIVE, COSCHED_FOR_NOTHING));
-    cosched_yield();
-    struct cos_look look;
-    UNTIL(!cos_look_at(t.index, &look)); /* it has ended, though nobody took its result yet */
-    cosched_token token;
-    EXPECT_EQ(cosched_after(&token, INT64_C(1000000000000), run_return, NULL, NULL), 0);
-    EXPECT(looks_like((cosched_task){token.index, token.generation}, COSCHED_UNSTARTED,
-                      COSCHED_FOR_TIME));
-    EXPECT(cosched_token_cancel(&token));
-    run_join(t);
-}
-
-static int64_t short_lives(void *arg)
-{
-    intptr_t n = (intptr_t)arg;
-    for (intptr_t i = 0; i < n; i++) {
-        cosched_task t[3] = {run_spawn(run_return, NULL, COSCHED_INHERIT),
-                             run_spawn(run_return, NULL, COSCHED_WORKER),
-                             run_spawn(run_until_canceled, NULL, COSCHED_INHERIT)};
-        cosched_scope scope;
-        EXPECT_EQ(cosched_scope_begin(&scope, cosched_in_ms(1000000), 0), 0);
-        run_join(t[0]);
-        cosched_scope_end(&scope);
-        run_join(t[1]);
-        cosched_cancel(t[2]);
-        run_join(t[2]);
-    }
-    return 0;
-}
-
-static int64_t looks_around(void *arg)
-{
-    const _Atomic(int) *stop = arg;
-    struct cos_look all[32];
-    int64_t rounds = 0;
-    for (; !atomic_load(stop); rounds++) {
-        size_t n = cos_look_around(all, 32);
-        for (size_t i = 0; i < n && i < 32; i++) {
-            char line[200];
-            struct cos_text text;
-            cos_text_init(&text, line, sizeof line);
-            EXPECT(all[i].fn != NULL);
-            EXPECT(all[i].affinity >= COSCHED_MAIN && all[i].affinity <= COSCHED_BLOCKING);
-            cos_look_describe(&text, &all[i], cosched_now());
-        }
-        cosched_yield();
-    }
-    return rounds;
-}
-
-SCENARIO(looking_disturbs_nobody)
-{
-    _Atomic(int) stop = 0;
-    cosched_task watcher = run_spawn(looks_around, &stop, COSCHED_BLOCKING);
-    cosched_task t[3];
-    for (int i = 0; i < 3; i++) {
-        t[i] = run_spawn(short_lives, (void *)(intptr_t)RUN_SIZE(2000, 300, 200),
-                         i == 0 ? COSCHED_MAIN : COSCHED_WORKER);
-    }
-    for (int i = 0; i < 3; i++) {
-        run_join(t[i]);
-    }
-    atomic_store(&stop, 1);
-    EXPECT(run_join(watcher) >= 0);
-}
-
 RUN_MAIN("survivors", EACH(a_shutdown_names_every_wait_and_who_ignores_it),
          EACH(the_end_of_run_and_a_shutdown_without_patience_tell_nothing),
-         EACH(a_shutdown_in_time_tells_nothing), EACH(without_a_hook_they_are_warnings_and_no_flood),
-         EACH(a_task_on_its_way_waits_for_a_thread),
-         EACH(a_task_that_has_not_started_and_one_that_has_ended), EACH(looking_disturbs_nobody))
+         EACH(a_shutdown_in_time_tells_nothing), EACH(without_a_hook_they_are_warnings_and_no_flood))

@@ -1,47 +1,20 @@
 /* cosched_tasks_each: each kind of wait with what it is for; every task of many; alike ones as one. */
-#include <cosched/io.h>
-
 #include <signal.h>
-#include <unistd.h>
 
 #include "emulated.h"
 #include "test_tasks.h"
+#include "test_waits.h"
 
 /* --- one task for each way of waiting -------------------------------------------------------------------------------- */
 
-static cosched_mutex mutex, cond_mutex;
-static cosched_cond cond;
-static cosched_sem sem;
-static cosched_rwlock read_lock, write_lock;
-static cosched_barrier barrier;
-static cosched_once once;
-static cosched_wait_group wait_group;
-static cosched_chan *full, *empty;
-static cosched_event event, leave;
+static cosched_event leave;
 static cosched_process *process;
-static int ends[2];
-static _Atomic(int) blocks, release_blocked;
-static _Atomic(uint64_t) any_tasks, cases, group;
-
-static int64_t sleeps(void *arg)
-{
-    (void)arg;
-    return cosched_sleep_until(cosched_in_ms(1000000));
-}
 
 static int64_t joins(void *arg)
 {
     (void)arg;
     cosched_task t = start_named("joined", sleeps, NULL, COSCHED_WORKER);
     return cosched_await(&t, NULL, cosched_in_ms(1000000));
-}
-
-static int64_t waits_for_any(void *arg)
-{
-    (void)arg;
-    cosched_task t[2] = {run_spawn(sleeps, NULL, COSCHED_WORKER), {0, 0}};
-    atomic_store(&any_tasks, (uintptr_t)t);
-    return cosched_await_any(t, 2, NULL, COSCHED_NEVER);
 }
 
 static int64_t stays(void *arg)
@@ -61,71 +34,6 @@ static int64_t leaves_a_child(void *arg)
     return 0;
 }
 
-static int64_t locks(void *arg)
-{
-    (void)arg;
-    return cosched_mutex_lock(&mutex, COSCHED_NEVER);
-}
-
-static int64_t waits_cond(void *arg)
-{
-    (void)arg;
-    EXPECT_EQ(cosched_mutex_lock(&cond_mutex, COSCHED_NEVER), 0);
-    int rc = cosched_cond_wait(&cond, &cond_mutex, COSCHED_NEVER);
-    cosched_mutex_unlock(&cond_mutex);
-    return rc;
-}
-
-static int64_t acquires(void *arg)
-{
-    (void)arg;
-    return cosched_sem_acquire(&sem, COSCHED_NEVER);
-}
-
-static int64_t reads(void *arg)
-{
-    (void)arg;
-    return cosched_rwlock_read_lock(&read_lock, COSCHED_NEVER);
-}
-
-static int64_t writes(void *arg)
-{
-    (void)arg;
-    return cosched_rwlock_write_lock(&write_lock, COSCHED_NEVER);
-}
-
-static int64_t meets(void *arg)
-{
-    (void)arg;
-    return cosched_barrier_wait(&barrier, COSCHED_NEVER);
-}
-
-static int64_t runs_once(void *arg)
-{
-    (void)arg;
-    return cosched_once_run(&once, NULL, sleeps, NULL, COSCHED_NEVER);
-}
-
-static int64_t waits_group(void *arg)
-{
-    (void)arg;
-    return cosched_wait_group_wait(&wait_group, COSCHED_NEVER);
-}
-
-static int64_t sends(void *arg)
-{
-    (void)arg;
-    int64_t value = 1;
-    return cosched_chan_send(full, &value, COSCHED_NEVER);
-}
-
-static int64_t receives(void *arg)
-{
-    (void)arg;
-    int64_t value;
-    return cosched_chan_recv(empty, &value, COSCHED_NEVER);
-}
-
 static int64_t selects(void *arg)
 {
     (void)arg;
@@ -136,37 +44,11 @@ static int64_t selects(void *arg)
     return cosched_select(c, 3, COSCHED_NEVER);
 }
 
-static int64_t waits_event(void *arg)
-{
-    (void)arg;
-    return cosched_event_wait(&event, COSCHED_NEVER);
-}
-
-static int64_t polls(void *arg)
-{
-    (void)arg;
-    return cosched_poll(ends[0], COSCHED_READABLE, COSCHED_NEVER);
-}
-
 static int64_t waits_for_process(void *arg)
 {
     (void)arg;
     int status;
     return cosched_process_wait(process, &status, COSCHED_NEVER);
-}
-
-static int64_t blocked_call(void *arg)
-{
-    (void)arg;
-    atomic_store(&blocks, 1);
-    UNTIL_SPIN(atomic_load(&release_blocked));
-    return 0;
-}
-
-static int64_t calls_blocking(void *arg)
-{
-    (void)arg;
-    return cosched_blocking(NULL, blocked_call, NULL);
 }
 
 static int64_t joins_group(void *arg)
@@ -178,13 +60,6 @@ static int64_t joins_group(void *arg)
     EXPECT_EQ(cosched_group_spawn(&g, sleeps, NULL, &attr), 0);
     atomic_store(&group, (uintptr_t)&g);
     return cosched_group_join(&g, COSCHED_NEVER);
-}
-
-static int64_t busy(void *arg)
-{
-    (void)arg;
-    UNTIL(atomic_load(&release_blocked));
-    return 0;
 }
 
 static const struct expected {
@@ -205,7 +80,7 @@ static const struct expected {
     {"read", reads, COSCHED_FOR_READ_LOCK, &read_lock, NULL, "main"},
     {"write", writes, COSCHED_FOR_WRITE_LOCK, &write_lock, NULL, NULL},
     {"barrier", meets, COSCHED_FOR_BARRIER, &barrier, NULL, NULL},
-    {"once", runs_once, COSCHED_FOR_ONCE, &once, NULL, "runner"},
+    {"once", waits_once, COSCHED_FOR_ONCE, &once, NULL, "runner"},
     {"wait group", waits_group, COSCHED_FOR_WAIT_GROUP, &wait_group, NULL, NULL},
     {"send", sends, COSCHED_FOR_SEND, NULL, NULL, NULL},
     {"recv", receives, COSCHED_FOR_RECV, NULL, NULL, NULL},
@@ -213,9 +88,9 @@ static const struct expected {
     {"event", waits_event, COSCHED_FOR_EVENT, &event, NULL, NULL},
     {"poll", polls, COSCHED_FOR_IO, NULL, NULL, NULL},
     {"process", waits_for_process, COSCHED_FOR_PROCESS, NULL, NULL, NULL},
-    {"blocking", calls_blocking, COSCHED_FOR_BLOCKING, NULL, NULL, NULL},
+    {"blocking", blocks, COSCHED_FOR_BLOCKING, NULL, NULL, NULL},
     {"group", joins_group, COSCHED_FOR_GROUP, NULL, &group, NULL},
-    {"busy", busy, COSCHED_FOR_NOTHING, NULL, NULL, NULL},
+    {"busy", spins, COSCHED_FOR_NOTHING, NULL, NULL, NULL},
 };
 
 enum { KINDS = sizeof expected / sizeof expected[0] };
@@ -227,7 +102,7 @@ static uint64_t object_of(const struct expected *want)
     case COSCHED_FOR_RECV: return (uintptr_t)empty;
     case COSCHED_FOR_IO: return (uint64_t)ends[0];
     case COSCHED_FOR_PROCESS: return (uint64_t)cosched_process_pid(process);
-    case COSCHED_FOR_BLOCKING: return (uintptr_t)blocked_call;
+    case COSCHED_FOR_BLOCKING: return (uintptr_t)stuck_call;
     case COSCHED_FOR_TASK:
     case COSCHED_FOR_CHILDREN: {
         cosched_task t = seen_named(want->for_task)->task;
@@ -267,27 +142,9 @@ static void check(const struct expected *want, const cosched_task_info *info)
 
 static void begin(void)
 {
-    int64_t value = 0;
-    memset(&mutex, 0, sizeof mutex);
-    memset(&cond_mutex, 0, sizeof cond_mutex);
-    memset(&cond, 0, sizeof cond);
-    memset(&sem, 0, sizeof sem);
-    memset(&read_lock, 0, sizeof read_lock);
-    memset(&write_lock, 0, sizeof write_lock);
-    memset(&once, 0, sizeof once);
-    memset(&wait_group, 0, sizeof wait_group);
-    cosched_event_init(&event);
+    waits_fresh();
     cosched_event_init(&leave);
-    atomic_store(&blocks, 0);
-    atomic_store(&release_blocked, 0);
-    EXPECT_EQ(pipe(ends), 0);
-    EXPECT(cosched_mutex_try(&mutex));
-    EXPECT(cosched_rwlock_write_try(&read_lock) && cosched_rwlock_read_try(&write_lock));
-    EXPECT_EQ(cosched_barrier_init(&barrier, 2), 0);
-    cosched_wait_group_add(&wait_group, 1);
-    EXPECT_EQ(cosched_chan_create(&full, sizeof value, 1), 0);
-    EXPECT_EQ(cosched_chan_create(&empty, sizeof value, 1), 0);
-    EXPECT_EQ(cosched_chan_send(full, &value, COSCHED_NOW), 0);
+    waits_begin();
     static const char *const argv[] = {"sleep", "1000", NULL};
     cosched_process_attr how = {.struct_size = sizeof how, .file = "sleep", .argv = argv};
     EXPECT_EQ(cosched_process_spawn(&process, NULL, &how, COSCHED_NEVER), 0);
@@ -296,7 +153,7 @@ static void begin(void)
 SCENARIO(every_wait_is_seen_with_what_it_is_for)
 {
     begin();
-    cosched_task runner = start_named("runner", runs_once, NULL, COSCHED_WORKER);
+    cosched_task runner = start_named("runner", waits_once, NULL, COSCHED_WORKER);
     (void)see_waiting("runner", COSCHED_FOR_TIME);
     cosched_task tasks[KINDS];
     for (int i = 0; i < KINDS; i++) {
@@ -306,7 +163,7 @@ SCENARIO(every_wait_is_seen_with_what_it_is_for)
             (void)see_waiting(expected[i].name, expected[i].reason);
         }
     }
-    UNTIL(atomic_load(&blocks));
+    UNTIL(atomic_load(&blocked));
     see_all(0);
     for (int i = 0; i < KINDS; i++) {
         const cosched_task_info *info = seen_named(expected[i].name);
@@ -330,10 +187,7 @@ SCENARIO(every_wait_is_seen_with_what_it_is_for)
     EXPECT_EQ(cosched_process_wait(process, NULL, COSCHED_NEVER), 0);
     cosched_process_close(process);
     cosched_mutex_unlock(&mutex);
-    cosched_chan_unref(full);
-    cosched_chan_unref(empty);
-    close(ends[0]);
-    close(ends[1]);
+    waits_end();
 }
 
 /* --- all of many ------------------------------------------------------------------------------------------------------------- */
