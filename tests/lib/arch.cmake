@@ -1,9 +1,11 @@
 # Tests of lib/src/arch.
 set(ARCH_TESTS ${PROJECT_SOURCE_DIR}/tests/lib)
 cosched_lib_test(test_context)
+cosched_lib_test(test_context_call)
 cosched_lib_test(test_lock)
 cosched_lib_test(test_overflow)
 cosched_lib_test(test_stack)
+cosched_lib_test(test_stack_guard)
 target_sources(test_context PRIVATE ${ARCH_TESTS}/switch_registers.S)
 
 # One source, several code generators: what the inline switch must survive.

@@ -1,5 +1,5 @@
 # Eyes: what looks into a running system (lib/src/inspect).
-foreach(name latency outside_inspect tasks_seen tasks_chain tasks_storm tasks_stuck peek dump slices trace)
+foreach(name latency outside_inspect tasks_seen tasks_chain tasks_storm tasks_stuck tasks_not_stuck peek dump slices trace)
     cosched_lib_test(test_${name})
     set_property(TEST test_${name} APPEND PROPERTY LABELS inspect)
 endforeach()

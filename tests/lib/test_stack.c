@@ -1,69 +1,19 @@
-/* Stacks: sizes, reuse, limits, guards, and giving back. */
-#include <check.h>
-#include <errno.h>
+/* Stacks: sizes, reuse, limits, and giving back. Their guards are test_stack_guard.c. */
 #include <pthread.h>
-#include <stdbool.h>
-#include <stdint.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include "arch/sanitizer.h"
-#include "arch/stack.h"
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "memory_limit.h"
+#include "test_stacks.h"
 
 #if defined(__has_include)
 #if __has_include(<valgrind/valgrind.h>)
 #include <valgrind/valgrind.h>
 #endif
 #endif
-
-static struct cos_stack_cache cache;
-
-static void setup(void)
-{
-    cos_stack_cache_init(&cache);
-}
-
-static void teardown(void)
-{
-    cos_stack_set_cap(0);
-    cos_stack_cache_fini(&cache);
-    ck_assert_int_eq(cos_stack_shutdown(), 0);
-    ck_assert_int_eq(cos_stack_force_guard(COS_STACK_GUARD_UNKNOWN), 0);
-}
-
-static struct cos_stack_stats stats(void)
-{
-    struct cos_stack_stats now;
-    cos_stack_stats(&now);
-    return now;
-}
-
-static struct cos_stack *get_many(size_t n, size_t bytes)
-{
-    struct cos_stack *stacks = calloc(n, sizeof *stacks);
-    ck_assert_ptr_nonnull(stacks);
-    for (size_t i = 0; i < n; i++) {
-        int rc = cos_stack_get(&cache, bytes, &stacks[i]);
-        if (rc != 0) {
-            ck_abort_msg("stack %zu of %zu: %s", i, n, strerror(-rc));
-        }
-    }
-    return stacks;
-}
-
-static void put_many(struct cos_stack *stacks, size_t n)
-{
-    for (size_t i = 0; i < n; i++) {
-        cos_stack_put(&cache, &stacks[i]);
-    }
-    free(stacks);
-}
 
 /* ---- sizes ---- */
 
@@ -274,110 +224,6 @@ START_TEST(address_space_limit_answers_enomem)
 
 END_TEST
 
-/* ---- guards ---- */
-
-/* The kernel's word for it: what cannot be read cannot be written to a pipe. */
-static bool page_faults(const char *page)
-{
-    int fds[2];
-    ck_assert_int_eq(pipe(fds), 0);
-    bool refused = write(fds[1], page, 1) < 0 && errno == EFAULT;
-    close(fds[0]);
-    close(fds[1]);
-    return refused;
-}
-
-START_TEST(hundred_thousand_guarded_stacks)
-{
-    struct cos_stack first;
-    ck_assert_int_eq(cos_stack_get(&cache, 65536, &first), 0);
-    enum cos_stack_guard guard = stats().guard;
-    cos_stack_put(&cache, &first);
-    /* Where only mprotect guards (qemu-user, old kernels), mappings run out: that many, and no more. */
-    size_t n = guard == COS_STACK_GUARD_MPROTECT ? COS_STACK_MPROTECT_MAX : 100000;
-    struct cos_stack *stacks = get_many(n, 65536);
-    ck_assert_int_ne(guard, COS_STACK_GUARD_UNKNOWN);
-    ck_assert_uint_eq(stats().in_use, n);
-    for (size_t i = 0; i < n; i += 997) {
-        stacks[i].hi[-1] = (char)i;
-        stacks[i].lo[0] = (char)i;
-        ck_assert(guard == COS_STACK_GUARD_CANARY || page_faults(stacks[i].lo - 1));
-    }
-    put_many(stacks, n);
-}
-
-END_TEST
-
-START_TEST(mprotect_guards_fault_and_stop_at_their_cap)
-{
-    ck_assert_int_eq(cos_stack_force_guard(COS_STACK_GUARD_MPROTECT), 0);
-    size_t n = COS_STACK_MPROTECT_MAX;
-#if defined(RUNNING_ON_VALGRIND)
-    if (RUNNING_ON_VALGRIND) { /* whose own table of mappings is smaller than the kernel's */
-        n = 1000;
-        cos_stack_set_cap(n);
-    }
-#endif
-    struct cos_stack *stacks = get_many(n, 16384);
-    ck_assert_int_eq(stats().guard, COS_STACK_GUARD_MPROTECT);
-    for (size_t i = 0; i < n; i += 997) {
-        ck_assert(page_faults(stacks[i].lo - 1));
-        stacks[i].lo[0] = 1;
-    }
-    struct cos_stack more;
-    ck_assert_int_eq(cos_stack_get(&cache, 16384, &more), -EAGAIN);
-    put_many(stacks, n);
-}
-
-END_TEST
-
-START_TEST(canary_notices_what_no_page_stops)
-{
-    ck_assert_int_eq(cos_stack_force_guard(COS_STACK_GUARD_CANARY), 0);
-    struct cos_stack stack;
-    ck_assert_int_eq(cos_stack_get(&cache, 65536, &stack), 0);
-    ck_assert_int_eq(stats().guard, COS_STACK_GUARD_CANARY);
-    memset(stack.lo, 0x77, (size_t)(stack.hi - stack.lo));
-    ck_assert(cos_stack_canary_ok(&stack));
-    for (int below = 1; below <= 64; below += 21) {
-        char kept = stack.lo[-below];
-        stack.lo[-below] = (char)~kept;
-        ck_assert(!cos_stack_canary_ok(&stack));
-        stack.lo[-below] = kept;
-        ck_assert(cos_stack_canary_ok(&stack));
-    }
-    stack.lo[-1] = 0;
-    cos_stack_put(&cache, &stack);
-    ck_assert_int_eq(cos_stack_get(&cache, 65536, &stack), 0);
-    ck_assert(cos_stack_canary_ok(&stack)); /* a reused one starts whole */
-    cos_stack_put(&cache, &stack);
-}
-
-END_TEST
-
-START_TEST(guards_are_found_by_address)
-{
-    struct cos_stack *stacks = get_many(200, 32768);
-    struct cos_stack found;
-    for (size_t i = 0; i < 200; i++) {
-        const char *lo = stacks[i].lo;
-        const char *addresses[] = {lo - 1, lo - cos_stack_guard_bytes()};
-        for (size_t k = 0; k < 2; k++) {
-            ck_assert(cos_stack_find_guard(addresses[k], &found));
-            ck_assert_ptr_eq(found.lo, lo);
-            ck_assert_ptr_eq(found.hi, stacks[i].hi);
-            ck_assert_uint_eq(found.class_index, stacks[i].class_index);
-        }
-        ck_assert(!cos_stack_find_guard(lo, &found));
-        ck_assert(!cos_stack_find_guard(stacks[i].hi - 1, &found));
-    }
-    ck_assert(!cos_stack_find_guard(NULL, &found));
-    ck_assert(!cos_stack_find_guard(&found, &found));
-    put_many(stacks, 200);
-}
-
-END_TEST
-
 /* ---- giving back ---- */
 
 static size_t resident_pages(const struct cos_stack *stacks, size_t n)
@@ -502,32 +348,10 @@ START_TEST(no_stack_has_two_owners)
 
 END_TEST
 
-int main(void)
-{
-    Suite *suite = suite_create("stack");
-    TCase *tcase = tcase_create("stack");
-    tcase_set_timeout(tcase, 240);
-    tcase_add_checked_fixture(tcase, setup, teardown);
-    tcase_add_test(tcase, sizes_round_up_to_a_class);
-    tcase_add_test(tcase, tops_are_spread_over_sixteen_lines);
-    tcase_add_test(tcase, last_put_is_next_got);
-    tcase_add_test(tcase, nothing_new_is_cut_while_free_stacks_are_known);
-    tcase_add_test(tcase, put_into_a_cache_that_never_got_one);
-    tcase_add_test(tcase, cache_fini_accepts_null_zeroed_and_twice);
-    tcase_add_test(tcase, shutdown_waits_for_the_last_user);
-    tcase_add_test(tcase, get_survives_each_refused_allocation);
-    tcase_add_test(tcase, cap_answers_eagain_at_max_plus_one);
-    tcase_add_test(tcase, address_space_limit_answers_enomem);
-    tcase_add_test(tcase, hundred_thousand_guarded_stacks);
-    tcase_add_test(tcase, mprotect_guards_fault_and_stop_at_their_cap);
-    tcase_add_test(tcase, canary_notices_what_no_page_stops);
-    tcase_add_test(tcase, guards_are_found_by_address);
-    tcase_add_test(tcase, idle_stacks_give_their_memory_back);
-    tcase_add_test(tcase, no_stack_has_two_owners);
-    suite_add_tcase(suite, tcase);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
-}
+SUITE_MAIN_WITH("stack", setup, teardown, sizes_round_up_to_a_class,
+                tops_are_spread_over_sixteen_lines, last_put_is_next_got,
+                nothing_new_is_cut_while_free_stacks_are_known, put_into_a_cache_that_never_got_one,
+                cache_fini_accepts_null_zeroed_and_twice, shutdown_waits_for_the_last_user,
+                get_survives_each_refused_allocation, cap_answers_eagain_at_max_plus_one,
+                address_space_limit_answers_enomem, idle_stacks_give_their_memory_back,
+                no_stack_has_two_owners)

@@ -35,7 +35,7 @@ for register in rbx r13; do
         lib/test_context:callee_saved_registers_survive $ARCH/context_x86_64.S \
         "s/pushq   %$register/pushq   %rax/; s/popq    %$register/popq    %rax/; s/movq    %rdx, %rax\\n/movq %rdx, %r11\\n/; s/popq    %rcx\\n/movq %r11, %rax\\n        popq %rcx\\n/"
 done
-mutant ci "stack: a slot without its guard" plain lib/test_stack:mprotect_guards_fault_and_stop_at_their_cap $ARCH/stack_guard.c \
+mutant ci "stack: a slot without its guard" plain lib/test_stack_guard:mprotect_guards_fault_and_stop_at_their_cap $ARCH/stack_guard.c \
     's/PROT_NONE/PROT_READ | PROT_WRITE/'
 mutant - "lock: released without a look for sleepers" plain lib/test_lock $ARCH/lock.h \
     's/if \(cos_atomic_exchange\(&lock->word, COS_LOCK_FREE, release\) != COS_LOCK_HELD\)/cos_atomic_store(\&lock->word, COS_LOCK_FREE, release);\n    if (0)/'

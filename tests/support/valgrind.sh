@@ -13,8 +13,8 @@ cpus=$(nproc 2>/dev/null || echo 2)
 # (test_overflow), what contends for a word (memcheck runs one thread at a time), and what finds its faults by doing things
 # a million times, which stress and the sanitizers do faster. And
 # test_io_child: Valgrind 3.19 does not know pidfd_open; test_io_pipe: it lowers a limit that Valgrind lives by.
-tests="test_base test_context test_cpus test_current test_deque test_runtime test_spawn test_event test_barrier test_cond
-    test_scope test_group test_select test_io_stream test_io_poll test_io_signals test_io_file test_io_resolve
+tests="test_base test_context test_context_call test_cpus test_current test_deque test_runtime test_spawn test_event test_barrier test_cond
+    test_cancel test_scope test_group test_select test_io_stream test_io_poll test_io_signals test_io_file test_io_resolve
     test_io_passing test_io_names test_defer test_locals"
 
 # In one process (CK_FORK): a child for every test would have all code translated once more.
