@@ -1,5 +1,5 @@
 # Tests of lib/src/sched, sync and the counters of inspect: one file a source, or a group of them.
-foreach(noun task depot spawn join inline_join locked scope call hop event group channel blocking crew fpenv outside fork jumps runtime worker mainloop stats current cpus timers
+foreach(noun task depot spawn join inline_join locked scope cancel call hop event group channel blocking crew fpenv outside fork jumps runtime worker mainloop stats current cpus timers
              inline_rules inline_budget priority help help_learn one_executor)
     cosched_lib_test(test_${noun})
 endforeach()

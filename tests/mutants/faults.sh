@@ -57,13 +57,13 @@ mutant - "parker: the turn is not given back" plain lib/test_preempted:parker_be
 
 mutant ci "task: a reused block keeps its generation" plain lib/test_task:a_freed_block_comes_back_with_another_generation $SCHED/task.c \
     's/cos_join\(generation \+ 1, COS_JOIN_NONE\), acq_rel\)/cos_join(generation, COS_JOIN_NONE), acq_rel)/'
-mutant ci "cancel: does not look at the generation" plain lib/test_scope:cancel_with_a_stale_handle_reaches_nobody@0 $SCHED/spawn.c \
+mutant ci "cancel: does not look at the generation" plain lib/test_cancel:cancel_with_a_stale_handle_reaches_nobody@0 $SCHED/spawn.c \
     's/cos_join_generation\(j\) == task.generation && //'
 mutant ci "join: who comes second takes the place of the first" plain lib/test_join:a_task_that_another_awaits_is_busy@0 $SCHED/join.c \
     's/(if \(who != COS_JOIN_NONE \|\| !may_join\(f, t\)\) \{\s+return )-EBUSY/$1 0/'
 mutant - "join: a copy of a used handle is good again" plain lib/test_join:awaited_twice_is_stale_and_so_is_every_copy@0 $SCHED/join.c \
     's/cos_join\(generation \+ 1, COS_JOIN_NONE\)/cos_join(generation, COS_JOIN_DONE)/'
-mutant ci "await: claims an entry that was the right to resume" plain lib/test_scope@1 $SYNC/await.c 's/COS_LIKELY\(cos_task_fiber\(t\) == NULL\)/1/'
+mutant ci "await: claims an entry that was the right to resume" plain lib/test_cancel@1 $SYNC/await.c 's/COS_LIKELY\(cos_task_fiber\(t\) == NULL\)/1/'
 mutant - "join: result published without release" tsan stress/stress_await $SCHED/finish.c \
     's/&t->join, &j, end, acq_rel, relaxed/\&t->join, \&j, end, relaxed, relaxed/'
 mutant - "detach: twice counts two roots" plain lib/test_join:detached_then_awaited_is_stale@0 $SCHED/spawn.c \
@@ -86,12 +86,12 @@ mutant - "hop: the ticket is read from a block given back" asan stress/stress_ho
 
 # --- scopes ---------------------------------------------------------------------------------------------------------------
 
-mutant ci "scope: the cancellation is forgotten once it was seen" plain lib/test_scope:once_cancelled_every_suspending_call_says_so_again@0 $SCHED/scope.c \
+mutant ci "scope: the cancellation is forgotten once it was seen" plain lib/test_cancel:once_cancelled_every_suspending_call_says_so_again@0 $SCHED/scope.c \
     's/return (\(cos_atomic_load\(&s->flags, seq_cst\)) & COS_SCOPE_CANCELED\) != 0;/return (cos_atomic_and(\&s->flags, ~(uint32_t)COS_SCOPE_CANCELED, seq_cst) \& COS_SCOPE_CANCELED) != 0;/'
-mutant - "scope: cancelled, and nobody is woken" plain lib/test_scope:cancel_cuts_every_kind_of_wait_short@0 $SCHED/scope.c 's/if \(ticket != 0\)/if (0)/'
+mutant - "scope: cancelled, and nobody is woken" plain lib/test_cancel:cancel_cuts_every_kind_of_wait_short@0 $SCHED/scope.c 's/if \(ticket != 0\)/if (0)/'
 mutant - "scope: linked without its lock" tsan stress/stress_cancel $SCHED/scope.c \
     's/(    cos_lock_acquire\(&p->lock\);\n)(    if \(cos_atomic_load\(&s->parent, relaxed\) == p\) \{)/$2/; s/(cos_atomic_or\(&s->flags, COS_SCOPE_LINKED.*?\n)    cos_lock_release\(&p->lock\);/$1/s; s/(        cos_lock_release\(&p->lock\);\n    \}\n\})/    }\n}/'
-mutant - "scope: a child linked late does not inherit" plain lib/test_scope:a_child_of_a_cancelled_task_is_cancelled_from_its_birth@0 $SCHED/scope.c 's/\(inherit \? COS_SCOPE_CANCELED : 0U\)/0U/'
+mutant - "scope: a child linked late does not inherit" plain lib/test_cancel:a_child_of_a_cancelled_task_is_cancelled_from_its_birth@0 $SCHED/scope.c 's/\(inherit \? COS_SCOPE_CANCELED : 0U\)/0U/'
 mutant - "scope: a shield does not keep out" plain lib/test_scope:shield_keeps_a_cancellation_out_until_its_grace_ends@0 $SCHED/scope.c 's/\(COS_SCOPE_CANCELED \| COS_SCOPE_SHIELD\)\) ==\s+0/COS_SCOPE_CANCELED) == 0/'
 mutant - "scope: a task that ends stays in its parent's list" asan stress/stress_cancel $SCHED/scope.c 's/(struct cos_scope \*p = lock_parent\(s\);\n)    cos_list_remove\(&s->sibling\);/$1/'
 
