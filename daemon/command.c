@@ -18,8 +18,9 @@ static const char *const no_params[] = {NULL};
 static void command_ping(struct call *call)
 {
     struct writer w;
-    if (!param_known(call, no_params))
+    if (!param_known(call, no_params)) {
         return;
+    }
     call_result(call, &w);
     writer_object(&w);
     writer_member_bool(&w, "pong", true);
@@ -33,15 +34,17 @@ static void command_hello(struct call *call)
         "submit_many", "wait", "logs",  "drain",     "retry",   "remove", "signal", "after",
         "edit",        "why",  "queue", "subscribe", "metrics", "reload", "tasks",  "trace"};
     struct writer w;
-    if (!param_known(call, no_params))
+    if (!param_known(call, no_params)) {
         return;
+    }
     call_result(call, &w);
     writer_object(&w);
     writer_member_int(&w, "protocol", MESSAGE_PROTOCOL);
     writer_member_string(&w, "version", call->surface->version);
     writer_member_array(&w, "features");
-    for (size_t i = 0; i < sizeof features / sizeof *features; i++)
+    for (size_t i = 0; i < sizeof features / sizeof *features; i++) {
         writer_string(&w, features[i]);
+    }
     writer_end_array(&w);
     writer_member_string(&w, "boot_id", call->surface->boot_id);
     writer_member_int(&w, "uid", (int64_t)geteuid());
@@ -84,9 +87,11 @@ static const struct command commands[] = {
 
 const struct command *command_find(const char *method)
 {
-    for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
-        if (strcmp(commands[i].name, method) == 0)
+    for (size_t i = 0; i < sizeof commands / sizeof *commands; i++) {
+        if (strcmp(commands[i].name, method) == 0) {
             return &commands[i];
+        }
+    }
     return NULL;
 }
 
@@ -160,10 +165,12 @@ bool param_known(struct call *call, const char *const *names)
 bool param_id(struct call *call, const char *name, int64_t *out)
 {
     const struct json *value = json_get(call->params, name);
-    if (!value)
+    if (!value) {
         return refuse(call, name, "is required");
-    if (!json_int(value, out) || *out < 1 || *out > SPEC_ID_MAX)
+    }
+    if (!json_int(value, out) || *out < 1 || *out > SPEC_ID_MAX) {
         return refuse(call, name, "must be the id of a job");
+    }
     return true;
 }
 
@@ -171,10 +178,12 @@ bool param_int(struct call *call, const char *name, int64_t min, int64_t max, in
 {
     const struct json *value = json_get(call->params, name);
     char reason[96];
-    if (!value)
+    if (!value) {
         return true;
-    if (json_int(value, out) && *out >= min && *out <= max)
+    }
+    if (json_int(value, out) && *out >= min && *out <= max) {
         return true;
+    }
     snprintf(reason, sizeof reason, "must be an integer between %lld and %lld", (long long)min,
              (long long)max);
     return refuse(call, name, reason);
@@ -183,10 +192,12 @@ bool param_int(struct call *call, const char *name, int64_t min, int64_t max, in
 bool param_bool(struct call *call, const char *name, bool *out)
 {
     const struct json *value = json_get(call->params, name);
-    if (!value)
+    if (!value) {
         return true;
-    if (!json_is(value, JSON_BOOL))
+    }
+    if (!json_is(value, JSON_BOOL)) {
         return refuse(call, name, "must be true or false");
+    }
     *out = json_bool(value);
     return true;
 }
@@ -194,10 +205,12 @@ bool param_bool(struct call *call, const char *name, bool *out)
 bool param_string(struct call *call, const char *name, const char **out)
 {
     const struct json *value = json_get(call->params, name);
-    if (!value)
+    if (!value) {
         return true;
-    if (!json_is(value, JSON_STRING))
+    }
+    if (!json_is(value, JSON_STRING)) {
         return refuse(call, name, "must be a string");
+    }
     *out = json_string(value);
     return true;
 }
@@ -205,10 +218,12 @@ bool param_string(struct call *call, const char *name, const char **out)
 bool param_duration_ns(struct call *call, const char *name, int64_t *out)
 {
     const struct json *value = json_get(call->params, name);
-    if (!value)
+    if (!value) {
         return true;
-    if (!json_is(value, JSON_STRING) || units_parse_duration(json_string(value), out) < 0)
+    }
+    if (!json_is(value, JSON_STRING) || units_parse_duration(json_string(value), out) < 0) {
         return refuse(call, name, "must be a duration such as 250ms, 5s, 1h30m");
+    }
     return true;
 }
 
@@ -244,12 +259,14 @@ bool param_ids(struct call *call, const char *name, size_t max, int64_t **out, s
 int call_owner(struct call *call, int64_t id)
 {
     const struct row *row = dispatch_find(call->surface->dispatch, id);
-    if (row)
+    if (row) {
         return call_may(call, row->uid) ? STORE_OK : STORE_NOT_FOUND;
+    }
     struct store_job *job = NULL;
     int rc = store_get(call->surface->store, id, 0, &job);
-    if (rc == STORE_OK && !call_may(call, job->uid))
+    if (rc == STORE_OK && !call_may(call, job->uid)) {
         rc = STORE_NOT_FOUND;
+    }
     store_job_free(job);
     return rc;
 }

@@ -42,9 +42,11 @@ static void work_all(struct work *work)
     const cosched_attr attr = {.struct_size = sizeof attr, .name = "ids", .affinity = COSCHED_MAIN};
     size_t tasks = work->count < SIDE_BY_SIDE ? work->count : SIDE_BY_SIDE;
     if (tasks > 1 && cosched_group_init(&group, &collect) == 0) {
-        for (size_t i = 1; i < tasks; i++)
-            if (cosched_group_spawn(&group, work_some, work, &attr) < 0)
+        for (size_t i = 1; i < tasks; i++) {
+            if (cosched_group_spawn(&group, work_some, work, &attr) < 0) {
                 break; /* fewer side by side */
+            }
+        }
         work_some(work);
         cosched_group_join(&group, COSCHED_NEVER);
     }
@@ -54,9 +56,11 @@ static void work_all(struct work *work)
 static void write_ids(struct writer *w, const char *name, const struct work *work, int answer)
 {
     writer_member_array(w, name);
-    for (size_t i = 0; i < work->count; i++)
-        if (work->answers[i] == answer)
+    for (size_t i = 0; i < work->count; i++) {
+        if (work->answers[i] == answer) {
             writer_int(w, work->ids[i]);
+        }
+    }
     writer_end_array(w);
 }
 
@@ -95,8 +99,9 @@ static void act_on_param(struct call *call, const char *done, const char *refuse
     static const char *const names[] = {"ids", NULL};
     int64_t *ids = NULL;
     size_t count = 0;
-    if (!param_known(call, names) || !param_ids(call, "ids", IDS_MAX, &ids, &count))
+    if (!param_known(call, names) || !param_ids(call, "ids", IDS_MAX, &ids, &count)) {
         return;
+    }
     act_on(call, ids, count, done, refused, act);
     free(ids);
 }
@@ -122,13 +127,16 @@ static int find_all(struct call *call, struct store_filter *filter, int64_t **id
         rc = store_list(call->surface->store, filter, &page);
         int64_t *grown =
             rc == STORE_OK ? realloc(*ids, (*count + page.count + 1) * sizeof **ids) : NULL;
-        if (rc == STORE_OK && !grown)
+        if (rc == STORE_OK && !grown) {
             rc = -ENOMEM;
-        if (rc != STORE_OK)
+        }
+        if (rc != STORE_OK) {
             break;
+        }
         *ids = grown;
-        for (size_t i = 0; i < page.count; i++)
+        for (size_t i = 0; i < page.count; i++) {
             (*ids)[(*count)++] = page.jobs[i]->id;
+        }
         bool more = page.more && page.count > 0;
         filter->before = more ? page.jobs[page.count - 1]->id : 0;
         store_page_fini(&page);
@@ -169,10 +177,11 @@ static void cancel_filtered(struct call *call, const struct json *given)
         filter.uid = call->uid;
     }
     int rc = nothing ? STORE_OK : find_all(call, &filter, &ids, &count);
-    if (rc == STORE_OK)
+    if (rc == STORE_OK) {
         act_on(call, ids, count, "canceled", "not_cancelable", dispatch_cancel);
-    else
+    } else {
         call_error_store(call, rc, 0);
+    }
     free(ids);
     free(labels);
 }
@@ -182,8 +191,9 @@ void command_cancel(struct call *call)
     static const char *const names[] = {"ids", "filter", NULL};
     int64_t *ids = NULL;
     size_t count = 0;
-    if (!param_known(call, names))
+    if (!param_known(call, names)) {
         return;
+    }
     const struct json *filter = json_get(call->params, "filter");
     if (filter && json_get(call->params, "ids")) {
         call_error(call, MESSAGE_INVALID_PARAMS, "params", "takes ids or filter, not both");
@@ -204,16 +214,18 @@ void command_signal(struct call *call)
     const char *name = NULL;
     struct writer w;
     if (!param_known(call, names) || !param_id(call, "id", &id) ||
-        !param_string(call, "signal", &name))
+        !param_string(call, "signal", &name)) {
         return;
+    }
     int number = name ? job_signal_number(name) : 0;
     if (number == 0) {
         call_error(call, MESSAGE_INVALID_PARAMS, "params.signal", "must be the name of a signal");
         return;
     }
     int rc = call_owner(call, id);
-    if (rc == STORE_OK)
+    if (rc == STORE_OK) {
         rc = dispatch_signal(call->surface->dispatch, id, number);
+    }
     if (rc != STORE_OK) {
         call_error_store(call, rc, id);
         return;
@@ -233,8 +245,9 @@ void command_reload(struct call *call)
     static const char *const names[] = {NULL};
     struct surface_reload done = {"", ""};
     struct writer w;
-    if (!param_known(call, names))
+    if (!param_known(call, names)) {
         return;
+    }
     log_info("reload asked for by a client", LOG_INT("uid", call->uid));
     if (call->surface->reload(call->surface->ctx, &done) < 0) {
         call_error(call, MESSAGE_CONFLICT, NULL, done.why);
@@ -259,8 +272,9 @@ void command_drain(struct call *call)
     struct dispatch *d = call->surface->dispatch;
     bool undo = false;
     struct writer w;
-    if (!param_known(call, names) || !param_bool(call, "undo", &undo))
+    if (!param_known(call, names) || !param_bool(call, "undo", &undo)) {
         return;
+    }
     log_info(undo ? "drain undone by a client" : "draining for a client", LOG_INT("uid", call->uid));
     dispatch_drain(d, !undo);
     int rc = undo ? 0 : dispatch_wait_idle(d, COSCHED_NEVER);
@@ -279,8 +293,9 @@ void command_shutdown(struct call *call)
 {
     static const char *const names[] = {NULL};
     struct writer w;
-    if (!param_known(call, names))
+    if (!param_known(call, names)) {
         return;
+    }
     log_info("asked to stop by a client", LOG_INT("uid", call->uid));
     call->surface->stop(call->surface->ctx);
     call_result(call, &w);

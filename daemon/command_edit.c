@@ -35,12 +35,13 @@ static int change(void *ctx, struct spec *spec, unsigned *changed)
 
 static void answer_invalid(struct call *call, const struct edit *edit)
 {
-    if (edit->outcome == SPEC_NOT_PERMITTED)
+    if (edit->outcome == SPEC_NOT_PERMITTED) {
         call_error(call, MESSAGE_NOT_PERMITTED, edit->error.path, edit->error.reason);
-    else if (edit->outcome == SPEC_INVALID)
+    } else if (edit->outcome == SPEC_INVALID) {
         call_error(call, MESSAGE_INVALID_PARAMS, edit->error.path, edit->error.reason);
-    else
+    } else {
         call_error_store(call, edit->outcome, 0);
+    }
 }
 
 static void answer(struct call *call, int64_t id, int rc, const struct dispatch_edit *done)
@@ -73,13 +74,15 @@ static bool check_set(struct call *call, struct edit *edit)
 {
     unsigned changed = 0;
     struct spec *empty = calloc(1, sizeof *empty);
-    if (!empty)
+    if (!empty) {
         edit->outcome = -ENOMEM;
-    else
+    } else {
         (void)change(edit, empty, &changed);
+    }
     spec_free(empty);
-    if (edit->outcome != SPEC_OK)
+    if (edit->outcome != SPEC_OK) {
         answer_invalid(call, edit);
+    }
     return edit->outcome == SPEC_OK;
 }
 
@@ -89,13 +92,16 @@ void command_edit(struct call *call)
     struct edit edit = {.call = call, .set = json_get(call->params, "set")};
     struct dispatch_edit request = {.change = change, .ctx = &edit, .any_owner = call->admin};
     int64_t id = 0;
-    if (!param_known(call, names) || !param_id(call, "id", &id) || !check_set(call, &edit))
+    if (!param_known(call, names) || !param_id(call, "id", &id) || !check_set(call, &edit)) {
         return;
+    }
     int rc = call_owner(call, id);
-    if (rc == STORE_OK)
+    if (rc == STORE_OK) {
         rc = dispatch_edit(call->surface->dispatch, id, &request);
-    if (rc == DISPATCH_EDIT_INVALID)
+    }
+    if (rc == DISPATCH_EDIT_INVALID) {
         answer_invalid(call, &edit); /* the queue it names went away between the looks */
-    else
+    } else {
         answer(call, id, rc, &request);
+    }
 }

@@ -23,8 +23,9 @@ static bool read_events(struct call *call, struct subscription *s)
     const struct json *events = json_get(call->params, "events");
     char path[48];
     size_t i = 0;
-    if (!json_is(events, JSON_ARRAY) || json_count(events) == 0)
+    if (!json_is(events, JSON_ARRAY) || json_count(events) == 0) {
         return refuse(call, "params.events", "must be an array of \"job\", \"queue\", \"stats\"");
+    }
     for (const struct json *e = json_first(events); e; e = json_next(e), i++) {
         const char *name = json_string(e) ? json_string(e) : "";
         bool job = strcmp(name, "job") == 0, queue = strcmp(name, "queue") == 0;
@@ -42,8 +43,9 @@ static bool read_events(struct call *call, struct subscription *s)
 static bool read_interval(struct call *call, struct subscription *s)
 {
     s->interval_ns = INTERVAL_DEFAULT_NS;
-    if (!param_duration_ns(call, "interval", &s->interval_ns))
+    if (!param_duration_ns(call, "interval", &s->interval_ns)) {
         return false;
+    }
     return s->interval_ns >= INTERVAL_MIN_NS
                ? true
                : refuse(call, "params.interval", "must be at least 100ms");
@@ -56,16 +58,19 @@ static bool read_filter(struct call *call, struct subscription *s)
     const struct json *filter = json_get(s->params, "filter");
     const struct json *unknown = json_unknown(filter, names);
     char path[160];
-    if (filter && !json_is(filter, JSON_OBJECT))
+    if (filter && !json_is(filter, JSON_OBJECT)) {
         return refuse(call, "params.filter", "must be an object");
+    }
     if (unknown) {
         snprintf(path, sizeof path, "params.filter.%s", json_key(unknown));
         return refuse(call, path, "unknown member");
     }
-    if (filter && !s->jobs)
+    if (filter && !s->jobs) {
         return refuse(call, "params.filter", "is for job events");
-    if (!job_filter(call, filter, "params.filter", &s->filter, &s->labels))
+    }
+    if (!job_filter(call, filter, "params.filter", &s->filter, &s->labels)) {
         return false;
+    }
     if (s->filter.has_uid && !call_may(call, s->filter.uid)) {
         call_error(call, MESSAGE_NOT_PERMITTED, "params.filter.owner",
                    "jobs of others are for admins");
@@ -83,10 +88,12 @@ static bool find_place(struct call *call, struct subscription *s)
 {
     struct store_follow f = {.filter = &s->filter};
     int64_t from = -1;
-    if (!param_int(call, "from_seq", 0, JSON_INT_MAX, &from))
+    if (!param_int(call, "from_seq", 0, JSON_INT_MAX, &from)) {
         return false;
-    if (from >= 0 && !s->jobs)
+    }
+    if (from >= 0 && !s->jobs) {
         return refuse(call, "params.from_seq", "is for job events");
+    }
     int rc = store_follow(call->surface->store, &f);
     if (rc != STORE_OK) {
         call_error_store(call, rc, 0);
@@ -117,8 +124,9 @@ static int start(struct call *call, struct subscription *s)
     s->next = standing->first;
     standing->first = s;
     int rc = conn_spawn_standing(call->conn, subscription_task, s, "subscription");
-    if (rc < 0)
+    if (rc < 0) {
         standing->first = s->next;
+    }
     return rc;
 }
 
@@ -171,11 +179,13 @@ void command_unsubscribe(struct call *call)
 {
     static const char *const names[] = {"subscription", NULL};
     int64_t number = 0;
-    if (!param_known(call, names) || !param_int(call, "subscription", 1, JSON_INT_MAX, &number))
+    if (!param_known(call, names) || !param_int(call, "subscription", 1, JSON_INT_MAX, &number)) {
         return;
+    }
     struct subscription *s = conn_standing(call->conn)->first;
-    while (s && s->number != number)
+    while (s && s->number != number) {
         s = s->next;
+    }
     if (number == 0) {
         (void)refuse(call, "params.subscription", "is required");
     } else if (!s || s->stop) {

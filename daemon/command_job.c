@@ -46,8 +46,9 @@ bool param_fields(struct call *call, unsigned *out)
 {
     const struct json *fields = json_get(call->params, "fields");
     char path[64];
-    if (!fields)
+    if (!fields) {
         return true;
+    }
     if (!json_is(fields, JSON_ARRAY)) {
         call_error(call, MESSAGE_INVALID_PARAMS, "params.fields",
                    "must be an array of member names");
@@ -58,8 +59,9 @@ bool param_fields(struct call *call, unsigned *out)
     for (const struct json *e = json_first(fields); e; e = json_next(e), i++) {
         const char *name = json_string(e);
         unsigned f = 0;
-        while (f < F_COUNT && !(name && strcmp(name, field_names[f]) == 0))
+        while (f < F_COUNT && !(name && strcmp(name, field_names[f]) == 0)) {
             f++;
+        }
         if (f == F_COUNT) {
             snprintf(path, sizeof path, "params.fields[%zu]", i);
             call_error(call, MESSAGE_INVALID_PARAMS, path, "must be the name of a job's member");
@@ -73,8 +75,9 @@ bool param_fields(struct call *call, unsigned *out)
 
 static unsigned effective(unsigned fields, bool whole)
 {
-    if (fields != JOB_FIELDS_DEFAULT)
+    if (fields != JOB_FIELDS_DEFAULT) {
         return fields;
+    }
     return whole ? ALL_FIELDS : ALL_FIELDS & ~(BIT(F_SPEC) | BIT(F_RESULT));
 }
 
@@ -88,18 +91,20 @@ unsigned job_fields_with(unsigned fields, bool whole)
 
 static void write_code(struct writer *w, const char *key, int code)
 {
-    if (code == JOB_CODE_NONE)
+    if (code == JOB_CODE_NONE) {
         writer_member_null(w, key);
-    else
+    } else {
         writer_member_int(w, key, code);
+    }
 }
 
 static void write_signal(struct writer *w, int number)
 {
-    if (number > 0)
+    if (number > 0) {
         writer_member_string(w, "signal", job_signal_name(number));
-    else
+    } else {
         writer_member_null(w, "signal");
+    }
 }
 
 static void write_attempts(struct writer *w, const struct store_job *job)
@@ -111,10 +116,11 @@ static void write_attempts(struct writer *w, const struct store_job *job)
         writer_member_int(w, "n", a->n);
         writer_member_time(w, "started", a->started_us);
         writer_member_time(w, "finished", a->finished_us);
-        if (a->outcome == JOB_OUTCOME_NONE)
+        if (a->outcome == JOB_OUTCOME_NONE) {
             writer_member_null(w, "outcome");
-        else
+        } else {
             writer_member_string(w, "outcome", job_outcome_name(a->outcome));
+        }
         write_code(w, "exit_code", a->exit_code);
         write_signal(w, a->signal);
         writer_end_object(w);
@@ -182,23 +188,26 @@ static void write_error(struct writer *w, const struct store_job *job)
 static void write_labels(struct writer *w, const struct store_job *job)
 {
     writer_member_object(w, "labels");
-    for (size_t i = 0; i < job->label_count; i++)
+    for (size_t i = 0; i < job->label_count; i++) {
         writer_member_string(w, job->labels[i].name, job->labels[i].value);
+    }
     writer_end_object(w);
 }
 
 static void write_texts(struct writer *w, const struct store_job *job, enum field field)
 {
     if (field == F_RESULT) {
-        if (job->result)
+        if (job->result) {
             writer_member_raw(w, "result", job->result, strlen(job->result));
-        else
+        } else {
             writer_member_null(w, "result");
+        }
         return;
     }
     writer_key(w, "spec");
-    if (!job->spec || spec_write_stored(w, job->spec, job->spec_len, SPEC_WRITE_HIDE_ENV) < 0)
+    if (!job->spec || spec_write_stored(w, job->spec, job->spec_len, SPEC_WRITE_HIDE_ENV) < 0) {
         writer_null(w);
+    }
 }
 
 static void write_field(struct surface *surface, struct writer *w, const struct store_job *job,
@@ -216,10 +225,11 @@ static void write_field(struct surface *surface, struct writer *w, const struct 
     case F_ATTEMPTS: write_attempts(w, job); break;
     case F_OWNER: write_owner(surface, w, job->uid); break;
     case F_PARENT:
-        if (job->parent)
+        if (job->parent) {
             writer_member_int(w, key, job->parent);
-        else
+        } else {
             writer_member_null(w, key);
+        }
         break;
     case F_CREATED: writer_member_time(w, key, job->created_us); break;
     case F_SCHEDULED: writer_member_time(w, key, job->scheduled_us); break;
@@ -241,9 +251,11 @@ void job_write(struct surface *surface, struct writer *w, const struct store_job
 {
     unsigned want = effective(fields, whole);
     writer_object(w);
-    for (unsigned f = 0; f < F_COUNT; f++)
-        if (want & BIT(f))
+    for (unsigned f = 0; f < F_COUNT; f++) {
+        if (want & BIT(f)) {
             write_field(surface, w, job, (enum field)f);
+        }
+    }
     writer_end_object(w);
 }
 
@@ -272,10 +284,12 @@ static bool read_states(struct reading *r)
 {
     const struct json *states = json_get(r->filter, "state");
     char member[32];
-    if (!states)
+    if (!states) {
         return true;
-    if (!json_is(states, JSON_ARRAY) || json_count(states) == 0)
+    }
+    if (!json_is(states, JSON_ARRAY) || json_count(states) == 0) {
         return refuse(r, "state", "must be an array of states");
+    }
     size_t i = 0;
     for (const struct json *e = json_first(states); e; e = json_next(e), i++) {
         const char *name = json_string(e);
@@ -292,8 +306,9 @@ static bool read_states(struct reading *r)
 static bool read_text(struct reading *r, const char *member, const char **out)
 {
     const struct json *value = json_get(r->filter, member);
-    if (!value)
+    if (!value) {
         return true;
+    }
     *out = json_string(value);
     return *out ? true : refuse(r, member, "must be a string");
 }
@@ -302,16 +317,19 @@ static bool read_owner(struct reading *r)
 {
     const struct json *owner = json_get(r->filter, "owner");
     int64_t uid = 0;
-    if (!owner)
-        return true;
-    r->out->has_uid = true;
-    if (json_is(owner, JSON_STRING)) {
-        if (users_find(json_string(owner), &r->out->uid) < 0)
-            return refuse(r, "owner", "no such user");
+    if (!owner) {
         return true;
     }
-    if (!json_int(owner, &uid) || uid < 0 || uid > UINT32_MAX)
+    r->out->has_uid = true;
+    if (json_is(owner, JSON_STRING)) {
+        if (users_find(json_string(owner), &r->out->uid) < 0) {
+            return refuse(r, "owner", "no such user");
+        }
+        return true;
+    }
+    if (!json_int(owner, &uid) || uid < 0 || uid > UINT32_MAX) {
         return refuse(r, "owner", "must be the name or the number of a user");
+    }
     r->out->uid = (uint32_t)uid;
     return true;
 }
@@ -321,10 +339,12 @@ static bool read_labels(struct reading *r, struct spec_label **labels)
     const struct json *object = json_get(r->filter, "label");
     size_t count = json_count(object), i = 0;
     char member[SPEC_LABEL_NAME_MAX + 16];
-    if (!object)
+    if (!object) {
         return true;
-    if (!json_is(object, JSON_OBJECT) || count > SPEC_LABELS_MAX)
+    }
+    if (!json_is(object, JSON_OBJECT) || count > SPEC_LABELS_MAX) {
         return refuse(r, "label", "must be an object of at most 16 strings");
+    }
     *labels = calloc(count ? count : 1, sizeof **labels);
     if (!*labels) {
         call_error_store(r->call, -ENOMEM, 0);
@@ -349,10 +369,12 @@ bool job_filter(struct call *call, const struct json *filter, const char *path,
 {
     struct reading r = {call, filter, path, out};
     *labels = NULL;
-    if (json_get(filter, "parent"))
+    if (json_get(filter, "parent")) {
         return refuse(&r, "parent", "not supported yet");
-    if (json_get(filter, "tree"))
+    }
+    if (json_get(filter, "tree")) {
         return refuse(&r, "tree", "not supported yet");
+    }
     return read_states(&r) && read_text(&r, "queue", &out->queue) &&
            read_text(&r, "kind", &out->kind) && read_text(&r, "name", &out->name) &&
            read_owner(&r) && read_labels(&r, labels);

@@ -54,21 +54,24 @@ static void begin_event(struct tail *t, struct writer *w, const char *type)
 static void write_gap(struct tail *t)
 {
     struct writer w;
-    if (t->chunk.gap_to <= t->chunk.gap_from)
+    if (t->chunk.gap_to <= t->chunk.gap_from) {
         return;
+    }
     begin_event(t, &w, "gap");
     writer_member_uint(&w, "from", t->chunk.gap_from);
     writer_member_uint(&w, "to", t->chunk.gap_to);
-    if (t->chunk.gap_disk)
+    if (t->chunk.gap_disk) {
         writer_member_string(&w, "reason", "disk");
+    }
     message_event_end(&w);
 }
 
 /* What of the chunk is sent now: a character cut at its end waits for the rest, unless nothing else is there. */
 static size_t whole_characters(const struct tail *t, bool last)
 {
-    if (last && t->chunk.size < CHUNK)
+    if (last && t->chunk.size < CHUNK) {
         return t->chunk.size;
+    }
     size_t cut = text_utf8_cut(t->data, t->chunk.size);
     return cut > 0 ? cut : t->chunk.size;
 }
@@ -80,8 +83,9 @@ static int pump(struct tail *t, enum output_stream stream, bool last)
     int64_t result = 0;
     t->stream = stream;
     int rc = cosched_blocking(&result, read_some, t);
-    if (rc < 0 || result < 0)
+    if (rc < 0 || result < 0) {
         return rc < 0 ? rc : (int)result;
+    }
     write_gap(t);
     size_t size = whole_characters(t, last);
     if (size > 0) {
@@ -94,8 +98,9 @@ static int pump(struct tail *t, enum output_stream stream, bool last)
     }
     /* A position from the end is one from the start as soon as it is known. */
     bool moved = size > 0 || t->chunk.gap_to > t->chunk.gap_from;
-    if (moved || t->offset[stream] < 0)
+    if (moved || t->offset[stream] < 0) {
         t->offset[stream] = (int64_t)(t->chunk.offset + size);
+    }
     rc = t->lines.failed ? -ENOMEM : conn_send(t->call->conn, &t->lines);
     return rc < 0 ? rc : size > 0;
 }
@@ -108,8 +113,9 @@ static int pump_all(struct tail *t, bool last)
         more = false;
         for (int stream = 0; stream < STREAMS; stream++) {
             int rc = t->wanted[stream] ? pump(t, (enum output_stream)stream, last) : 0;
-            if (rc < 0)
+            if (rc < 0) {
                 return rc;
+            }
             more = more || rc > 0;
         }
     }
@@ -150,10 +156,12 @@ static int tail_run(struct tail *t)
         bool over = false, next = false;
         t->node.seen = 0;
         int rc = look(t, &over, &next);
-        if (rc == 0 && t->attempt > 0)
+        if (rc == 0 && t->attempt > 0) {
             rc = pump_all(t, over);
-        if (rc != 0 || !t->follow)
+        }
+        if (rc != 0 || !t->follow) {
             return rc;
+        }
         if (over && next) {
             next_attempt(t);
         } else if (next) {
@@ -162,8 +170,9 @@ static int tail_run(struct tail *t)
             return 0;
         } else {
             rc = bell_wait(&t->bell, COSCHED_NEVER);
-            if (rc < 0)
+            if (rc < 0) {
                 return rc;
+            }
         }
     }
 }
@@ -177,10 +186,12 @@ static void answer(struct tail *t)
     writer_member_string(&w, "state", job_state_name(t->state));
     writer_member_int(&w, "attempt", t->attempt);
     writer_member_object(&w, "offset");
-    if (t->wanted[OUT])
+    if (t->wanted[OUT]) {
         writer_member_int(&w, "stdout", t->offset[OUT] < 0 ? 0 : t->offset[OUT]);
-    if (t->wanted[ERR])
+    }
+    if (t->wanted[ERR]) {
         writer_member_int(&w, "stderr", t->offset[ERR] < 0 ? 0 : t->offset[ERR]);
+    }
     writer_end_object(&w);
     writer_end_object(&w);
     call_result_end(t->call, &w);
@@ -197,8 +208,9 @@ static bool refuse(struct call *call, const char *path, const char *reason)
 static bool read_stream(struct call *call, struct tail *t)
 {
     const char *name = "both";
-    if (!param_string(call, "stream", &name))
+    if (!param_string(call, "stream", &name)) {
         return false;
+    }
     bool both = strcmp(name, "both") == 0;
     t->wanted[OUT] = both || strcmp(name, "stdout") == 0;
     t->wanted[ERR] = both || strcmp(name, "stderr") == 0;
@@ -211,19 +223,22 @@ static bool read_offset(struct call *call, struct tail *t)
 {
     static const char *const names[] = {"stdout", "stderr", NULL};
     const struct json *offset = json_get(call->params, "offset");
-    if (!offset)
+    if (!offset) {
         return true;
+    }
     if (json_int(offset, &t->offset[OUT])) {
         t->offset[ERR] = t->offset[OUT];
         return true;
     }
-    if (!json_is(offset, JSON_OBJECT) || json_unknown(offset, names))
+    if (!json_is(offset, JSON_OBJECT) || json_unknown(offset, names)) {
         return refuse(call, "params.offset", "must be an integer, or {\"stdout\",\"stderr\"}");
+    }
     for (int i = 0; i < STREAMS; i++) {
         const struct json *value = json_get(offset, names[i]);
-        if (value && !json_int(value, &t->offset[i]))
+        if (value && !json_int(value, &t->offset[i])) {
             return refuse(call, i == OUT ? "params.offset.stdout" : "params.offset.stderr",
                           "must be an integer");
+        }
     }
     return true;
 }
@@ -234,8 +249,9 @@ static bool read_request(struct call *call, struct tail *t)
     int64_t attempt = 0;
     if (!param_known(call, names) || !param_id(call, "id", &t->id) ||
         !param_int(call, "attempt", 1, UINT32_MAX, &attempt) || !read_stream(call, t) ||
-        !param_bool(call, "follow", &t->follow) || !read_offset(call, t))
+        !param_bool(call, "follow", &t->follow) || !read_offset(call, t)) {
         return false;
+    }
     t->attempt = (uint32_t)attempt;
     return true;
 }
@@ -246,8 +262,9 @@ static bool find_attempt(struct call *call, struct tail *t)
     struct store_job *job = NULL;
     uint32_t latest = 0;
     int rc = store_get(call->surface->store, t->id, 0, &job);
-    if (rc == STORE_OK && !call_may(call, job->uid))
+    if (rc == STORE_OK && !call_may(call, job->uid)) {
         rc = STORE_NOT_FOUND;
+    }
     if (rc == STORE_OK) {
         latest = job->attempt;
         t->state = job->state;
@@ -277,13 +294,15 @@ void command_logs(struct call *call)
     int rc = bell_init(&t->bell);
     if (rc == 0 && read_request(call, t) && find_attempt(call, t)) {
         rc = watch_add(watch, &t->node, t->id, WATCH_ENDED | WATCH_STARTED | WATCH_OUTPUT, &t->bell);
-        if (rc == 0)
+        if (rc == 0) {
             rc = tail_run(t);
+        }
         watch_remove(watch, &t->node);
-        if (rc == 0)
+        if (rc == 0) {
             answer(t);
-        else
+        } else {
             call_error_store(call, rc, t->id);
+        }
     } else if (rc < 0) {
         call_error_store(call, rc, 0);
     }

@@ -18,11 +18,13 @@ void command_get(struct call *call)
     unsigned fields = JOB_FIELDS_DEFAULT;
     struct store_job *job = NULL;
     struct writer w;
-    if (!param_known(call, names) || !param_id(call, "id", &id) || !param_fields(call, &fields))
+    if (!param_known(call, names) || !param_id(call, "id", &id) || !param_fields(call, &fields)) {
         return;
+    }
     int rc = store_get(call->surface->store, id, job_fields_with(fields, true), &job);
-    if (rc == STORE_OK && !call_may(call, job->uid))
+    if (rc == STORE_OK && !call_may(call, job->uid)) {
         rc = STORE_NOT_FOUND;
+    }
     if (rc == STORE_OK) {
         call_result(call, &w);
         job_write(call->surface, &w, job, fields, true);
@@ -40,8 +42,9 @@ static void answer_page(struct call *call, const struct store_page *page, unsign
     call_result(call, &w);
     writer_object(&w);
     writer_member_array(&w, "jobs");
-    for (; i < page->count && call->out->len - begun < LIST_BYTES_MAX; i++)
+    for (; i < page->count && call->out->len - begun < LIST_BYTES_MAX; i++) {
         job_write(call->surface, &w, page->jobs[i], fields, false);
+    }
     writer_end_array(&w);
     writer_member_bool(&w, "more", page->more || i < page->count);
     writer_end_object(&w);
@@ -70,10 +73,11 @@ void command_list(struct call *call)
         filter.uid = call->uid;
     }
     int rc = others ? STORE_OK : store_list(call->surface->store, &filter, &page);
-    if (rc == STORE_OK)
+    if (rc == STORE_OK) {
         answer_page(call, &page, fields);
-    else
+    } else {
         call_error_store(call, rc, 0);
+    }
     store_page_fini(&page);
     free(labels);
 }
@@ -92,8 +96,9 @@ struct snapshot {
 static struct snapshot *take_snapshot(struct surface *s, bool names)
 {
     struct snapshot *shot = calloc(1, sizeof *shot);
-    if (!shot)
+    if (!shot) {
         return NULL;
+    }
     struct store_stats store;
     struct dispatch_counts jobs;
     store_stats(s->store, &store);
@@ -127,8 +132,9 @@ static struct snapshot *take_snapshot(struct surface *s, bool names)
 int stats_write(struct surface *surface, struct writer *w, bool names)
 {
     struct snapshot *shot = take_snapshot(surface, names);
-    if (!shot)
+    if (!shot) {
         return -ENOMEM;
+    }
     metrics_write(surface->metrics, w, &shot->view);
     free(shot);
     return 0;
@@ -138,8 +144,9 @@ void command_stats(struct call *call)
 {
     static const char *const names[] = {NULL};
     struct writer w;
-    if (!param_known(call, names))
+    if (!param_known(call, names)) {
         return;
+    }
     call_result(call, &w);
     if (stats_write(call->surface, &w, call->admin) == 0) {
         call_result_end(call, &w);
@@ -154,11 +161,13 @@ void command_metrics(struct call *call)
     static const char *const names[] = {NULL};
     struct writer w;
     struct buf text = BUF_INIT;
-    if (!param_known(call, names))
+    if (!param_known(call, names)) {
         return;
+    }
     struct snapshot *shot = take_snapshot(call->surface, true);
-    if (shot)
+    if (shot) {
         prometheus_write(call->surface->metrics, &text, &shot->view);
+    }
     if (!shot || text.failed) {
         call_error_store(call, -ENOMEM, 0);
     } else {
@@ -178,8 +187,9 @@ void command_kinds(struct call *call)
 {
     static const char *const names[] = {NULL};
     struct writer w;
-    if (!param_known(call, names))
+    if (!param_known(call, names)) {
         return;
+    }
     call_result(call, &w);
     writer_object(&w);
     writer_member_array(&w, "kinds");

@@ -20,11 +20,13 @@ static void answer_queues(struct call *call, int64_t moved)
     call_result(call, &w);
     writer_object(&w);
     writer_member_array(&w, "queues");
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
         metrics_write_queue(&w, &queues[i], true);
+    }
     writer_end_array(&w);
-    if (moved >= 0)
+    if (moved >= 0) {
         writer_member_int(&w, "moved", moved);
+    }
     writer_end_object(&w);
     call_result_end(call, &w);
     free(queues);
@@ -33,8 +35,9 @@ static void answer_queues(struct call *call, int64_t moved)
 void command_queues(struct call *call)
 {
     static const char *const names[] = {NULL};
-    if (param_known(call, names))
+    if (param_known(call, names)) {
         answer_queues(call, -1);
+    }
 }
 
 /* --- parameters ------------------------------------------------------------------------------------------ */
@@ -48,10 +51,12 @@ static bool refuse(struct call *call, const char *path, const char *reason)
 static bool param_queue(struct call *call, const char **name)
 {
     *name = NULL;
-    if (!param_string(call, "name", name))
+    if (!param_string(call, "name", name)) {
         return false;
-    if (!*name)
+    }
+    if (!*name) {
         return refuse(call, "params.name", "is required");
+    }
     return config_queue_name_valid(*name)
                ? true
                : refuse(call, "params.name",
@@ -61,8 +66,9 @@ static bool param_queue(struct call *call, const char **name)
 static bool param_rate(struct call *call, struct dispatch_queue_change *change)
 {
     const struct json *value = json_get(call->params, "rate");
-    if (!value)
+    if (!value) {
         return true;
+    }
     change->has_rate = true;
     change->rate = json_number(value);
     bool fits =
@@ -99,13 +105,15 @@ void command_queue_set(struct call *call)
     if (!param_known(call, names) || !param_queue(call, &name) ||
         !param_int(call, "parallel", 0, CONFIG_PARALLEL_MAX, &change.parallel) ||
         !param_int(call, "weight", 1, CONFIG_WEIGHT_MAX, &change.weight) ||
-        !param_rate(call, &change))
+        !param_rate(call, &change)) {
         return;
+    }
     change.has_parallel = change.parallel >= 0;
     change.has_weight = change.weight > 0;
     int rc = dispatch_queue_change(call->surface->dispatch, name, &change, true);
-    if (rc == STORE_OK)
+    if (rc == STORE_OK) {
         log_info("queue set by a client", LOG_STR("queue", name), LOG_INT("uid", call->uid));
+    }
     answer_change(call, rc, -1);
 }
 
@@ -114,12 +122,14 @@ static void set_paused(struct call *call, bool paused)
     static const char *const names[] = {"name", NULL};
     const struct dispatch_queue_change change = {.has_paused = true, .paused = paused};
     const char *name = NULL;
-    if (!param_known(call, names) || !param_queue(call, &name))
+    if (!param_known(call, names) || !param_queue(call, &name)) {
         return;
+    }
     int rc = dispatch_queue_change(call->surface->dispatch, name, &change, false);
-    if (rc == STORE_OK)
+    if (rc == STORE_OK) {
         log_info(paused ? "queue paused by a client" : "queue resumed by a client",
                  LOG_STR("queue", name), LOG_INT("uid", call->uid));
+    }
     answer_change(call, rc, -1);
 }
 
@@ -137,11 +147,13 @@ void command_queue_reset(struct call *call)
 {
     static const char *const names[] = {"name", NULL};
     const char *name = NULL;
-    if (!param_known(call, names) || !param_queue(call, &name))
+    if (!param_known(call, names) || !param_queue(call, &name)) {
         return;
+    }
     int rc = dispatch_queue_reset(call->surface->dispatch, name);
-    if (rc == STORE_OK)
+    if (rc == STORE_OK) {
         log_info("queue reset by a client", LOG_STR("queue", name), LOG_INT("uid", call->uid));
+    }
     answer_change(call, rc, -1);
 }
 
@@ -151,8 +163,9 @@ void command_queue_delete(struct call *call)
     const char *name = NULL, *move_to = NULL;
     size_t moved = 0;
     if (!param_known(call, names) || !param_queue(call, &name) ||
-        !param_string(call, "move_to", &move_to))
+        !param_string(call, "move_to", &move_to)) {
         return;
+    }
     if (strcmp(name, SPEC_QUEUE_DEFAULT) == 0) {
         (void)refuse(call, "params.name", "the queue \"default\" cannot be deleted");
         return;
@@ -166,8 +179,9 @@ void command_queue_delete(struct call *call)
         return;
     }
     int rc = dispatch_queue_delete(call->surface->dispatch, name, move_to, &moved);
-    if (rc == STORE_OK)
+    if (rc == STORE_OK) {
         log_info("queue deleted by a client", LOG_STR("queue", name), LOG_INT("moved", moved),
                  LOG_INT("uid", call->uid));
+    }
     answer_change(call, rc, (int64_t)moved);
 }

@@ -41,8 +41,9 @@ static int check_kind(void *ctx, const char *name, const struct json *args, bool
     (void)ctx;
     const struct kind *kind = kind_find(name);
     *unknown = kind == NULL;
-    if (!kind)
+    if (!kind) {
         return spec_refuse(error, "kind", "unknown kind");
+    }
     int rc = kind->check(args, error);
     return rc == -EINVAL ? SPEC_INVALID : rc;
 }
@@ -59,12 +60,14 @@ static void answer_ids(const struct submission *s, struct writer *w)
 {
     writer_object(w);
     writer_member_array(w, "ids");
-    for (size_t i = 0; i < s->count; i++)
+    for (size_t i = 0; i < s->count; i++) {
         writer_int(w, s->jobs[i].id);
+    }
     writer_end_array(w);
     writer_member_array(w, "existing");
-    for (size_t i = 0; i < s->count; i++)
+    for (size_t i = 0; i < s->count; i++) {
         writer_bool(w, s->jobs[i].existing);
+    }
     writer_end_array(w);
     writer_end_object(w);
 }
@@ -91,8 +94,9 @@ static void answer_refused(const struct flight *f, const struct submission *s, i
     struct buf *out = &f->answer->text;
     struct call call = {.surface = f->surface, .uid = f->uid, .id = s->id, .out = out};
     char path[96], extra[48], where[48] = "params";
-    if (s->many)
+    if (s->many) {
         snprintf(where, sizeof where, "params.jobs[%zu]", refusal->job);
+    }
     switch (rc) {
     case STORE_NOT_FOUND:
         snprintf(path, sizeof path, "%s.after[%zu]", where, refusal->after);
@@ -116,19 +120,22 @@ static void answer_refused(const struct flight *f, const struct submission *s, i
 
 static void drop(struct submission *s)
 {
-    for (size_t i = 0; i < s->count; i++)
+    for (size_t i = 0; i < s->count; i++) {
         spec_free(s->jobs[i].spec);
-    if (s->jobs != &s->one)
+    }
+    if (s->jobs != &s->one) {
         free(s->jobs);
+    }
 }
 
 static int64_t commit_flight(void *arg)
 {
     struct flight *f = arg;
     struct buf *out = &f->answer->text;
-    for (size_t i = 0; i < f->count; i++)
+    for (size_t i = 0; i < f->count; i++) {
         f->asked[i] = (struct dispatch_submission){.jobs = f->submissions[i].jobs,
                                                    .count = f->submissions[i].count};
+    }
     dispatch_submit_each(f->surface->dispatch, f->asked, f->count, f->uid, f->admin);
     for (size_t i = 0; i < f->count; i++) {
         struct submission *s = &f->submissions[i];
@@ -158,8 +165,9 @@ void command_submit_commit(struct flight *f)
     for (size_t i = 0; i < f->count; i++) {
         struct submission *s = &f->submissions[i];
         struct call refused = {.surface = f->surface, .id = s->id, .out = &f->answer->text};
-        if (s->id.type != MESSAGE_ID_NONE)
+        if (s->id.type != MESSAGE_ID_NONE) {
             call_error_limit(&refused, "tasks", 100);
+        }
         drop(s);
     }
     conn_answer_end(f->answer);
@@ -180,22 +188,25 @@ static bool parse_one(struct call *call, const struct json *object, const char *
                                          .check_kind = check_kind,
                                          .queue_exists = queue_exists};
     int rc = spec_parse(object, &context, out, &error);
-    if (rc == SPEC_OK)
+    if (rc == SPEC_OK) {
         return true;
-    if (rc == SPEC_INVALID)
+    }
+    if (rc == SPEC_INVALID) {
         call_error(call, MESSAGE_INVALID_PARAMS, error.path, error.reason);
-    else if (rc == SPEC_NOT_PERMITTED)
+    } else if (rc == SPEC_NOT_PERMITTED) {
         call_error(call, MESSAGE_NOT_PERMITTED, error.path, error.reason);
-    else
+    } else {
         call_error_store(call, rc, 0);
+    }
     return false;
 }
 
 static struct flight *flight_new(struct call *call)
 {
     struct flight *f = malloc(sizeof *f);
-    if (!f)
+    if (!f) {
         return NULL;
+    }
     f->answer = conn_answer_begin(call->conn);
     if (!f->answer) {
         free(f);
@@ -213,10 +224,11 @@ static struct flight *flight_new(struct call *call)
 static void board(struct call *call, struct submission *s)
 {
     struct flight **open = conn_flight(call->conn);
-    if (!*open)
+    if (!*open) {
         *open = flight_new(call);
-    else
+    } else {
         conn_answer_more((*open)->answer);
+    }
     struct flight *f = *open;
     if (!f) {
         call_error_store(call, -ENOMEM, 0);
@@ -225,8 +237,9 @@ static void board(struct call *call, struct submission *s)
     }
     struct submission *seat = &f->submissions[f->count++];
     *seat = *s;
-    if (s->jobs == &s->one)
+    if (s->jobs == &s->one) {
         seat->jobs = &seat->one;
+    }
     if (f->count == FLIGHT_MAX) {
         *open = NULL;
         command_submit_commit(f);
@@ -242,8 +255,9 @@ void command_submit(struct call *call)
     }
     s.many = false;
     s.one = (struct dispatch_job){.spec = NULL};
-    if (!parse_one(call, call->params, "params", false, 0, &s.one.spec))
+    if (!parse_one(call, call->params, "params", false, 0, &s.one.spec)) {
         return;
+    }
     s.id = call->id;
     s.jobs = &s.one;
     s.count = 1;
@@ -254,8 +268,9 @@ void command_submit_many(struct call *call)
 {
     static const char *const names[] = {"jobs", NULL};
     char path[48];
-    if (!param_known(call, names))
+    if (!param_known(call, names)) {
         return;
+    }
     const struct json *jobs = json_get(call->params, "jobs");
     size_t count = json_count(jobs), i = 0;
     if (!json_is(jobs, JSON_ARRAY) || count < 1 || count > SPEC_MANY_MAX) {

@@ -49,8 +49,9 @@ static const struct dispatch_attempt *attempt_of(const struct look *l, cosched_t
 static const struct dispatch_attempt *job_of(const struct look *l, const cosched_task_info *info)
 {
     const struct dispatch_attempt *found = attempt_of(l, info->task);
-    for (uint32_t i = 0; !found && i < info->above_count; i++)
+    for (uint32_t i = 0; !found && i < info->above_count; i++) {
         found = attempt_of(l, info->above[i]);
+    }
     return found;
 }
 
@@ -77,12 +78,14 @@ static int tell(void *data, const cosched_task_info *info)
     struct writer w;
     const struct dispatch_attempt *job = job_of(l, info);
     cosched_task_info shown = *info;
-    if (!l->frames)
+    if (!l->frames) {
         shown.frame_count = 0;
+    }
     message_event_begin(&w, &l->lines, "task");
     message_write_id(&w, "request", &l->call->id);
-    if (job)
+    if (job) {
         writer_member_int(&w, "id", job->id);
+    }
     tasks_write(&w, &shown);
     message_event_end(&w);
     l->told += info->count;
@@ -103,8 +106,9 @@ static int64_t look_task(void *arg)
 {
     struct look *l = arg;
     cosched_runtime *rt = cosched_runtime_self();
-    if (l->stuck)
+    if (l->stuck) {
         return cosched_tasks_stuck(rt, tell_stuck, l);
+    }
     const cosched_tasks_options options = {.struct_size = sizeof options,
                                            .flags =
                                                (l->fold ? (unsigned)COSCHED_TASKS_FOLD : 0) |
@@ -121,10 +125,12 @@ static void answer(struct look *l)
     call_result(l->call, &w);
     writer_object(&w);
     writer_member_uint(&w, "tasks", l->told);
-    if (!l->stuck)
+    if (!l->stuck) {
         writer_member_uint(&w, "others", l->others);
-    if (l->stuck)
+    }
+    if (l->stuck) {
         writer_member_uint(&w, "stuck_sets", l->sets);
+    }
     writer_end_object(&w);
     call_result_end(l->call, &w);
 }
@@ -135,19 +141,23 @@ static bool read_request(struct look *l)
     struct call *call = l->call;
     l->frames = true;
     if (!param_known(call, names) || !param_bool(call, "fold", &l->fold) ||
-        !param_bool(call, "stuck", &l->stuck) || !param_bool(call, "frames", &l->frames))
+        !param_bool(call, "stuck", &l->stuck) || !param_bool(call, "frames", &l->frames)) {
         return false;
+    }
     if (l->fold && l->stuck) {
         call_error(call, MESSAGE_INVALID_PARAMS, "params.fold", "not with stuck: each is told");
         return false;
     }
-    if (!json_get(call->params, "id"))
+    if (!json_get(call->params, "id")) {
         return true;
-    if (!param_id(call, "id", &l->id))
+    }
+    if (!param_id(call, "id", &l->id)) {
         return false;
+    }
     int rc = call_owner(call, l->id);
-    if (rc != STORE_OK)
+    if (rc != STORE_OK) {
         call_error_store(call, rc, l->id);
+    }
     return rc == STORE_OK;
 }
 
@@ -155,10 +165,12 @@ static int run(struct look *l)
 {
     int64_t result = 0;
     int rc = dispatch_attempts(l->call->surface->dispatch, &l->attempts, &l->attempt_count);
-    if (rc < 0)
+    if (rc < 0) {
         return rc;
-    if (l->attempt_count)
+    }
+    if (l->attempt_count) {
         qsort(l->attempts, l->attempt_count, sizeof *l->attempts, by_task);
+    }
     rc = cosched_call(&result, COSCHED_WORKER, look_task, l, COSCHED_NEVER);
     rc = rc < 0 ? rc : result < 0 ? (int)result : 0;
     if (rc == 0) {
@@ -178,10 +190,11 @@ void command_tasks(struct call *call)
     l->call = call;
     if (read_request(l)) {
         int rc = run(l);
-        if (rc == 0)
+        if (rc == 0) {
             answer(l);
-        else
+        } else {
             call_error_store(call, rc, 0);
+        }
     }
     buf_free(&l->lines);
     free(l->attempts);

@@ -30,8 +30,9 @@ struct reading {
 static void end_line(struct reading *r)
 {
     struct writer w;
-    if (r->events.len == 0)
+    if (r->events.len == 0) {
         return;
+    }
     buf_putc(&r->events, ']');
     message_event_begin(&w, &r->lines, "trace");
     message_write_id(&w, "request", &r->call->id);
@@ -47,8 +48,9 @@ static void take_event(void *data, const char *json, size_t n)
     buf_putc(&r->events, r->events.len == 0 ? '[' : ',');
     buf_append(&r->events, json, n);
     r->sent++;
-    if (r->events.len >= PIECE)
+    if (r->events.len >= PIECE) {
         end_line(r);
+    }
 }
 
 /* On a blocking thread. */
@@ -71,8 +73,9 @@ static int pump(struct reading *r)
     int64_t result = 0;
     int rc = cosched_blocking(&result, read_some, r);
     rc = rc < 0 ? rc : (int)result;
-    if (rc < 0)
+    if (rc < 0) {
         return rc;
+    }
     return r->lines.failed ? -ENOMEM : conn_send(r->call->conn, &r->lines);
 }
 
@@ -105,8 +108,9 @@ void command_trace(struct call *call)
     static const char *const names[] = {"for", NULL};
     struct reading r = {.call = call};
     int64_t for_ns = FOR_NS;
-    if (!param_known(call, names) || !param_duration_ns(call, "for", &for_ns))
+    if (!param_known(call, names) || !param_duration_ns(call, "for", &for_ns)) {
         return;
+    }
     if (for_ns > FOR_MAX_NS) {
         call_error(call, MESSAGE_INVALID_PARAMS, "params.for", FOR_MAX_TXT);
         return;
@@ -117,10 +121,11 @@ void command_trace(struct call *call)
         dispatch_mark_running(call->surface->dispatch);
         rc = read_until(&r, cosched_in_ns(for_ns));
     }
-    if (rc == 0)
+    if (rc == 0) {
         answer(&r);
-    else
+    } else {
         call_error_store(call, rc, 0);
+    }
     cosched_trace_close(r.trace, NULL, NULL);
     buf_free(&r.events);
     buf_free(&r.lines);

@@ -30,8 +30,9 @@ static int look_up(struct waiting *wait, const size_t *indices, size_t count, in
     struct surface *surface = wait->call->surface;
     struct store_job *jobs[READ_MAX];
     int64_t ids[READ_MAX] = {0};
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
         ids[i] = wait->ids[indices[i]];
+    }
     int rc = store_get_many(surface->store, ids, count, 0, jobs);
     *which = wait->ids[indices[0]];
     for (size_t i = 0; i < count; i++) {
@@ -40,8 +41,9 @@ static int look_up(struct waiting *wait, const size_t *indices, size_t count, in
             *which = ids[i];
             rc = STORE_NOT_FOUND;
         }
-        if (rc == STORE_OK && !job_final(node->state) && job_final(jobs[i]->state))
+        if (rc == STORE_OK && !job_final(node->state) && job_final(jobs[i]->state)) {
             node->state = jobs[i]->state;
+        }
         store_job_free(jobs[i]);
     }
     return rc;
@@ -59,8 +61,9 @@ static int look_at_present(struct waiting *wait, int64_t *which)
             *which = wait->ids[i];
             return STORE_NOT_FOUND;
         }
-        if (!row)
+        if (!row) {
             indices[count++] = i;
+        }
         if (count == READ_MAX) {
             rc = look_up(wait, indices, count, which);
             count = 0;
@@ -72,21 +75,25 @@ static int look_at_present(struct waiting *wait, int64_t *which)
 static bool satisfied(struct waiting *wait)
 {
     if (wait->any) {
-        for (size_t i = 0; i < wait->count; i++)
-            if (job_final(wait->nodes[i].state))
+        for (size_t i = 0; i < wait->count; i++) {
+            if (job_final(wait->nodes[i].state)) {
                 return true;
+            }
+        }
         return false;
     }
-    while (wait->passed < wait->count && job_final(wait->nodes[wait->passed].state))
+    while (wait->passed < wait->count && job_final(wait->nodes[wait->passed].state)) {
         wait->passed++;
+    }
     return wait->passed == wait->count;
 }
 
 static int wait_for_them(struct waiting *wait, int64_t deadline)
 {
     int rc = 0;
-    while (!satisfied(wait) && rc == 0)
+    while (!satisfied(wait) && rc == 0) {
         rc = bell_wait(&wait->bell, deadline);
+    }
     return satisfied(wait) ? 0 : rc;
 }
 
@@ -95,11 +102,13 @@ static void write_some(struct waiting *wait, struct writer *w, const int64_t *id
     struct surface *surface = wait->call->surface;
     struct store_job *jobs[READ_MAX];
     if (store_get_many(surface->store, ids, count, job_fields_with(wait->fields, false), jobs) !=
-        STORE_OK)
+        STORE_OK) {
         return;
+    }
     for (size_t i = 0; i < count; i++) {
-        if (jobs[i])
+        if (jobs[i]) {
             job_write(surface, w, jobs[i], wait->fields, false);
+        }
         store_job_free(jobs[i]);
     }
 }
@@ -109,8 +118,9 @@ static void write_ended(struct waiting *wait, struct writer *w)
     int64_t ids[READ_MAX];
     size_t count = 0;
     for (size_t i = 0; i < wait->count; i++) {
-        if (job_final(wait->nodes[i].state))
+        if (job_final(wait->nodes[i].state)) {
             ids[count++] = wait->ids[i];
+        }
         if (count == READ_MAX || (count > 0 && i + 1 == wait->count)) {
             write_some(wait, w, ids, count);
             count = 0;
@@ -148,31 +158,38 @@ static void wait_and_answer(struct waiting *wait, int64_t timeout_ns)
     struct surface *surface = wait->call->surface;
     int64_t deadline = timeout_ns < 0 ? COSCHED_NEVER : cosched_in_ns(timeout_ns), which = 0;
     int rc = 0;
-    for (; wait->added < wait->count && rc == 0; wait->added += rc == 0)
+    for (; wait->added < wait->count && rc == 0; wait->added += rc == 0) {
         rc = watch_add(surface->watch, &wait->nodes[wait->added], wait->ids[wait->added],
                        WATCH_ENDED, &wait->bell);
-    if (rc == 0)
+    }
+    if (rc == 0) {
         rc = look_at_present(wait, &which);
-    if (rc == STORE_OK)
+    }
+    if (rc == STORE_OK) {
         rc = wait_for_them(wait, deadline);
-    for (size_t i = 0; i < wait->added; i++)
+    }
+    for (size_t i = 0; i < wait->added; i++) {
         watch_remove(surface->watch, &wait->nodes[i]);
-    if (rc == -ETIMEDOUT)
+    }
+    if (rc == -ETIMEDOUT) {
         answer_timeout(wait);
-    else if (rc == STORE_OK)
+    } else if (rc == STORE_OK) {
         answer_ended(wait);
-    else
+    } else {
         call_error_store(wait->call, rc, rc > 0 ? which : 0);
+    }
 }
 
 static bool read_mode(struct call *call, bool *any)
 {
     const char *mode = "all";
-    if (!param_string(call, "mode", &mode))
+    if (!param_string(call, "mode", &mode)) {
         return false;
+    }
     *any = strcmp(mode, "any") == 0;
-    if (*any || strcmp(mode, "all") == 0)
+    if (*any || strcmp(mode, "all") == 0) {
         return true;
+    }
     call_error(call, MESSAGE_INVALID_PARAMS, "params.mode", "must be \"all\" or \"any\"");
     return false;
 }
@@ -184,14 +201,16 @@ void command_wait(struct call *call)
     int64_t timeout_ns = -1;
     if (!param_known(call, names) || !param_duration_ns(call, "timeout", &timeout_ns) ||
         !read_mode(call, &wait.any) || !param_fields(call, &wait.fields) ||
-        !param_ids(call, "ids", IDS_MAX, &wait.ids, &wait.count))
+        !param_ids(call, "ids", IDS_MAX, &wait.ids, &wait.count)) {
         return;
+    }
     wait.nodes = calloc(wait.count, sizeof *wait.nodes);
     int rc = wait.nodes ? bell_init(&wait.bell) : -ENOMEM;
-    if (rc == 0)
+    if (rc == 0) {
         wait_and_answer(&wait, timeout_ns);
-    else
+    } else {
         call_error_store(call, rc, 0);
+    }
     bell_fini(&wait.bell);
     free(wait.nodes);
     free(wait.ids);

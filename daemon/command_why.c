@@ -28,8 +28,9 @@ static void write_dependencies(const struct look *look, struct writer *w)
     int64_t others = 0;
     for (size_t i = 0; look->job && i < look->job->after_count; i++) {
         const struct row *row = dispatch_find(look->call->surface->dispatch, look->job->after[i]);
-        if (!row)
+        if (!row) {
             continue; /* it has ended this moment: the news is on its way */
+        }
         if (!call_may(look->call, row->uid)) {
             others++;
             continue;
@@ -91,10 +92,11 @@ static void write_running(const struct look *look, struct writer *w)
 {
     writer_member_object(w, "running");
     writer_member_time(w, "since", look->why.since_us);
-    if (look->why.pid)
+    if (look->why.pid) {
         writer_member_int(w, "pid", look->why.pid);
-    else
+    } else {
         writer_member_null(w, "pid");
+    }
     writer_member_bool(w, "cancel_requested", look->why.cancel);
     writer_key(w, "awaits");
     tasks_write_chain(w, dispatch_task_of(look->call->surface->dispatch, look->id));
@@ -112,16 +114,20 @@ static void answer(const struct look *look)
     writer_member_int(&w, "attempt", why->attempt);
     writer_member_string(&w, "queue", look->queue);
     writer_member_array(&w, "waits_for");
-    for (int wait = 0; wait < DISPATCH_WAITS; wait++)
-        if (why->waits & (1U << (unsigned)wait))
+    for (int wait = 0; wait < DISPATCH_WAITS; wait++) {
+        if (why->waits & (1U << (unsigned)wait)) {
             write_wait(look, &w, (enum dispatch_wait)wait);
+        }
+    }
     writer_end_array(&w);
-    if (why->position)
+    if (why->position) {
         writer_member_int(&w, "position", why->position);
-    else
+    } else {
         writer_member_null(&w, "position");
-    if (why->state == JOB_RUNNING)
+    }
+    if (why->state == JOB_RUNNING) {
         write_running(look, &w);
+    }
     writer_end_object(&w);
     call_result_end(look->call, &w);
 }
@@ -130,8 +136,9 @@ static void answer(const struct look *look)
 static int ask_store(struct look *look)
 {
     int rc = store_get(look->call->surface->store, look->id, STORE_WITH_AFTER, &look->job);
-    if (rc == STORE_OK && !call_may(look->call, look->job->uid))
+    if (rc == STORE_OK && !call_may(look->call, look->job->uid)) {
         rc = STORE_NOT_FOUND;
+    }
     return rc;
 }
 
@@ -140,21 +147,26 @@ static int look_at(struct look *look)
     struct dispatch *d = look->call->surface->dispatch;
     const struct row *row = dispatch_find(d, look->id);
     bool ask = !row || row->state == JOB_BLOCKED;
-    if (row && !call_may(look->call, row->uid))
+    if (row && !call_may(look->call, row->uid)) {
         return STORE_NOT_FOUND;
+    }
     int rc = ask ? ask_store(look) : STORE_OK;
-    if (rc != STORE_OK)
+    if (rc != STORE_OK) {
         return rc;
+    }
     row = dispatch_find(d, look->id); /* asking took a while */
-    if (row)
+    if (row) {
         snprintf(look->queue, sizeof look->queue, "%s", dispatch_queue_of(d, row));
+    }
     rc = dispatch_why(d, look->id, &look->why);
-    if (rc != STORE_NOT_FOUND)
+    if (rc != STORE_NOT_FOUND) {
         return rc;
-    if (!look->job)
+    }
+    if (!look->job) {
         rc = ask_store(look);
-    else
+    } else {
         rc = STORE_OK;
+    }
     if (rc == STORE_OK) {
         snprintf(look->queue, sizeof look->queue, "%s", look->job->queue);
         look->why = (struct dispatch_why){.state = look->job->state, .attempt = look->job->attempt};
@@ -166,12 +178,14 @@ void command_why(struct call *call)
 {
     static const char *const names[] = {"id", NULL};
     struct look look = {.call = call};
-    if (!param_known(call, names) || !param_id(call, "id", &look.id))
+    if (!param_known(call, names) || !param_id(call, "id", &look.id)) {
         return;
+    }
     int rc = look_at(&look);
-    if (rc == STORE_OK)
+    if (rc == STORE_OK) {
         answer(&look);
-    else
+    } else {
         call_error_store(call, rc, look.id);
+    }
     store_job_free(look.job);
 }

@@ -71,8 +71,9 @@ static int64_t number_at(const struct config *config, const struct key *key)
 {
     const char *place = (const char *)config + key->offset;
     int64_t number;
-    if (key->type == BOOL)
+    if (key->type == BOOL) {
         return *(const bool *)place;
+    }
     memcpy(&number, place, sizeof number);
     return number;
 }
@@ -80,17 +81,19 @@ static int64_t number_at(const struct config *config, const struct key *key)
 static void number_put(struct config *config, const struct key *key, int64_t number)
 {
     char *place = (char *)config + key->offset;
-    if (key->type == BOOL)
+    if (key->type == BOOL) {
         *(bool *)place = number != 0;
-    else
+    } else {
         memcpy(place, &number, sizeof number);
+    }
 }
 
 static int text_put(struct config *config, const struct key *key, const char *value)
 {
     char *copy = strdup(value);
-    if (!copy)
+    if (!copy) {
         return -ENOMEM;
+    }
     free(text_at(config, key));
     memcpy((char *)config + key->offset, &copy, sizeof copy);
     return 0;
@@ -102,16 +105,18 @@ static int set_number(struct config *config, const struct key *key, const char *
 {
     int64_t number = 0;
     int rc = config_parse_number(key->type, value, &number, why);
-    if (rc < 0)
+    if (rc < 0) {
         return rc;
+    }
     bool by_word = (key->type == WORKERS && strcmp(value, "auto") == 0) || key->type == LEVEL ||
                    key->type == HELP;
     if (!by_word && (number < key->min || number > key->max)) {
-        if (key->type == DURATION)
+        if (key->type == DURATION) {
             snprintf(why, 256, "must be at most %lld days", (long long)(key->max / DAY));
-        else
+        } else {
             snprintf(why, 256, "must be between %lld and %lld", (long long)key->min,
                      (long long)key->max);
+        }
         return -EINVAL;
     }
     number_put(config, key, number);
@@ -122,8 +127,9 @@ static bool words_are_settings(const char *words)
 {
     for (const char *p = words + strspn(words, " "); *p; p += strspn(p, " ")) {
         size_t length = strcspn(p, " "), name = strcspn(p, "= ");
-        if (name == 0 || name == length)
+        if (name == 0 || name == length) {
             return false;
+        }
         p += length;
     }
     return true;
@@ -132,17 +138,21 @@ static bool words_are_settings(const char *words)
 static int set_text(struct config *config, const struct key *key, const char *value, char *why)
 {
     size_t length = strlen(value);
-    if (length < (size_t)key->min)
+    if (length < (size_t)key->min) {
         return config_refuse(why, "must not be empty");
+    }
     if (length > (size_t)key->max) {
         snprintf(why, 256, "must be at most %lld bytes", (long long)key->max);
         return -EINVAL;
     }
-    for (const char *p = value; *p; p++)
-        if ((unsigned char)*p < 0x20 || *p == 0x7F)
+    for (const char *p = value; *p; p++) {
+        if ((unsigned char)*p < 0x20 || *p == 0x7F) {
             return config_refuse(why, "must not contain control characters");
-    if (key->offset == AT(exec_env) && !words_are_settings(value))
+        }
+    }
+    if (key->offset == AT(exec_env) && !words_are_settings(value)) {
         return config_refuse(why, "must be NAME=VALUE words separated by blanks");
+    }
     return text_put(config, key, value);
 }
 
@@ -150,28 +160,35 @@ static int set_text(struct config *config, const struct key *key, const char *va
 
 bool config_section_known(const char *section)
 {
-    if (strncmp(section, "queue ", 6) == 0)
+    if (strncmp(section, "queue ", 6) == 0) {
         return config_queue_name_valid(section + 6);
-    for (size_t i = 0; i < KEY_COUNT; i++)
-        if (strcmp(keys[i].section, section) == 0)
+    }
+    for (size_t i = 0; i < KEY_COUNT; i++) {
+        if (strcmp(keys[i].section, section) == 0) {
             return true;
+        }
+    }
     return false;
 }
 
 int config_set(struct config *config, const char *section, const char *key, const char *value,
                char why[static 256])
 {
-    if (strncmp(section, "queue ", 6) == 0)
+    if (strncmp(section, "queue ", 6) == 0) {
         return config_set_queue(config, section + 6, key, value, why);
-    if (!config_section_known(section))
+    }
+    if (!config_section_known(section)) {
         return config_refuse(why, "unknown section");
+    }
     for (size_t i = 0; i < KEY_COUNT; i++) {
         const struct key *k = &keys[i];
         if (strcmp(k->section, section) != 0 ||
-            (strcmp(k->name, key) != 0 && strcmp(k->name, "*") != 0))
+            (strcmp(k->name, key) != 0 && strcmp(k->name, "*") != 0)) {
             continue;
-        if (k->type == UNSUPPORTED)
+        }
+        if (k->type == UNSUPPORTED) {
             return config_refuse(why, "not supported yet");
+        }
         return k->type == TEXT ? set_text(config, k, value, why) : set_number(config, k, value, why);
     }
     return config_refuse(why, "unknown key");
@@ -211,9 +228,11 @@ int config_init(struct config *config)
 
 void config_fini(struct config *config)
 {
-    for (size_t i = 0; i < KEY_COUNT; i++)
-        if (keys[i].type == TEXT)
+    for (size_t i = 0; i < KEY_COUNT; i++) {
+        if (keys[i].type == TEXT) {
             free(text_at(config, &keys[i]));
+        }
+    }
     free(config->config_path);
     free(config->socket_path);
     free(config->state_dir);
@@ -224,10 +243,12 @@ void config_fini(struct config *config)
 
 static bool same(const struct config *a, const struct config *b, const struct key *key)
 {
-    if (key->type == UNSUPPORTED)
+    if (key->type == UNSUPPORTED) {
         return true;
-    if (key->type == TEXT)
+    }
+    if (key->type == TEXT) {
         return strcmp(text_at(a, key), text_at(b, key)) == 0;
+    }
     return number_at(a, key) == number_at(b, key);
 }
 
@@ -237,8 +258,9 @@ int config_needs_restart(const struct config *now, const struct config *next, ch
     size_t used = 0;
     out[0] = '\0';
     for (size_t i = 0; i < KEY_COUNT; i++) {
-        if ((keys[i].flags & RELOADS) || same(now, next, &keys[i]))
+        if ((keys[i].flags & RELOADS) || same(now, next, &keys[i])) {
             continue;
+        }
         int n = snprintf(out + used, size - used, "%s%s.%s", count ? "," : "", keys[i].section,
                          keys[i].name);
         used = n > 0 && used + (size_t)n < size ? used + (size_t)n : used;
@@ -250,13 +272,16 @@ int config_needs_restart(const struct config *now, const struct config *next, ch
 int config_take_over(struct config *now, const struct config *next)
 {
     char *group = strdup(next->admin_group);
-    if (!group)
+    if (!group) {
         return -ENOMEM;
+    }
     free(now->admin_group);
     now->admin_group = group;
-    for (size_t i = 0; i < KEY_COUNT; i++)
-        if ((keys[i].flags & RELOADS) && keys[i].type != TEXT)
+    for (size_t i = 0; i < KEY_COUNT; i++) {
+        if ((keys[i].flags & RELOADS) && keys[i].type != TEXT) {
             number_put(now, &keys[i], number_at(next, &keys[i]));
+        }
+    }
     memcpy(now->queues, next->queues, sizeof now->queues);
     now->queue_count = next->queue_count;
     return 0;

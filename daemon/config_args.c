@@ -61,8 +61,9 @@ static const char help_text[] =
 
 static int replace(char **place, char *owned)
 {
-    if (!owned)
+    if (!owned) {
         return -ENOMEM;
+    }
     free(*place);
     *place = owned;
     return 0;
@@ -82,11 +83,13 @@ static char *joined(const char *folder, const char *tail)
 static char *xdg_path(const char *variable, const char *fallback, const char *tail)
 {
     const char *folder = getenv(variable);
-    if (folder && folder[0] == '/')
+    if (folder && folder[0] == '/') {
         return joined(folder, tail);
+    }
     const char *home = getenv("HOME");
-    if (!fallback || !home || home[0] != '/')
+    if (!fallback || !home || home[0] != '/') {
         return NULL;
+    }
     struct buf path = BUF_INIT;
     buf_printf(&path, "%s/%s%s", home, fallback, tail);
     return buf_take(&path);
@@ -100,18 +103,24 @@ static int missing(FILE *err, const char *what, const char *variable, const char
 
 static int set_user_paths(struct config *config, FILE *err)
 {
-    if (!config->config_path)
+    if (!config->config_path) {
         config->config_path = xdg_path("XDG_CONFIG_HOME", ".config", "/cosched/coschedd.conf");
-    if (!config->config_path)
+    }
+    if (!config->config_path) {
         return missing(err, "configuration", "HOME", "--config FILE");
-    if (!config->socket_path)
+    }
+    if (!config->socket_path) {
         config->socket_path = xdg_path("XDG_RUNTIME_DIR", NULL, "/cosched/cosched.sock");
-    if (!config->socket_path)
+    }
+    if (!config->socket_path) {
         return missing(err, "socket", "XDG_RUNTIME_DIR", "--socket PATH");
-    if (!config->state_dir)
+    }
+    if (!config->state_dir) {
         config->state_dir = xdg_path("XDG_STATE_HOME", ".local/state", "/cosched");
-    if (!config->state_dir)
+    }
+    if (!config->state_dir) {
         return missing(err, "state folder", "HOME", "--state-dir DIR");
+    }
     return 0;
 }
 
@@ -124,16 +133,21 @@ static char *managed_state_dir(void)
 
 static int set_paths(struct config *config, FILE *err)
 {
-    if (!config->state_dir)
+    if (!config->state_dir) {
         config->state_dir = managed_state_dir();
-    if (config->user_instance)
+    }
+    if (config->user_instance) {
         return set_user_paths(config, err);
-    if (!config->config_path)
+    }
+    if (!config->config_path) {
         config->config_path = strdup("/etc/cosched/coschedd.conf");
-    if (!config->socket_path)
+    }
+    if (!config->socket_path) {
         config->socket_path = strdup("/run/cosched/cosched.sock");
-    if (!config->state_dir)
+    }
+    if (!config->state_dir) {
         config->state_dir = strdup("/var/lib/cosched");
+    }
     return config->config_path && config->socket_path && config->state_dir ? 0 : -ENOMEM;
 }
 
@@ -152,8 +166,9 @@ static int read_files(struct config *config, FILE *err)
     struct buf folder = BUF_INIT;
     buf_append(&folder, config->config_path, length);
     buf_puts(&folder, "conf.d");
-    if (folder.failed || config_read_folder(config, folder.data, err) < 0)
+    if (folder.failed || config_read_folder(config, folder.data, err) < 0) {
         result = -EINVAL;
+    }
     buf_free(&folder);
     return result;
 }
@@ -165,9 +180,10 @@ static int set_and_say(struct config *config, const char *option, const char *se
 {
     char why[256] = "";
     int rc = config_set(config, section, key, value, why);
-    if (rc < 0)
+    if (rc < 0) {
         fprintf(err, "coschedd: %s: %s.%s: %s\n", option, section, key,
                 *why ? why : "out of memory");
+    }
     return rc;
 }
 
@@ -211,10 +227,12 @@ static int apply_path_option(struct config *config, int code, const char *value)
 /* Second pass: what wins over the files. */
 static int apply_setting_option(struct config *config, int code, const char *value, FILE *err)
 {
-    if (code == OPT_WORKERS)
+    if (code == OPT_WORKERS) {
         return set_and_say(config, "--workers", "daemon", "workers", value, err);
-    if (code == OPT_LEVEL)
+    }
+    if (code == OPT_LEVEL) {
         return set_and_say(config, "--log-level", "daemon", "log_level", value, err);
+    }
     return code == OPT_SET ? apply_set(config, value, err) : 0;
 }
 
@@ -223,8 +241,9 @@ static int each_option(struct config *config, int argc, char *const *argv, bool 
                        int *exit_early)
 {
     char **args = calloc((size_t)argc + 1, sizeof *args);
-    if (!args)
+    if (!args) {
         return -ENOMEM;
+    }
     memcpy(args, argv, (size_t)argc * sizeof *args);
     int code, rc = 0;
     optind = 0; /* glibc: starts afresh */
@@ -254,14 +273,16 @@ int config_load(struct config *config, int argc, char *const *argv, FILE *out, F
 {
     int early = 0;
     int rc = config_init(config);
-    if (rc == 0)
+    if (rc == 0) {
         rc = each_option(config, argc, argv, false, err, &early);
+    }
     if (rc == 0 && early) {
         fputs(early == OPT_VERSION ? "coschedd " COSCHED_VERSION_TEXT "\n" : help_text, out);
         return CONFIG_EXIT_OK;
     }
-    if (rc == 0)
+    if (rc == 0) {
         rc = set_paths(config, err);
+    }
     if (rc == 0) {
         /* A fault in the files does not hide one on the command line: both are said. */
         int files = read_files(config, err);
@@ -272,8 +293,9 @@ int config_load(struct config *config, int argc, char *const *argv, FILE *out, F
         fputs("coschedd: out of memory\n", err);
         return CONFIG_EXIT_INTERNAL;
     }
-    if (rc < 0)
+    if (rc < 0) {
         return CONFIG_EXIT_CONFIG;
+    }
     if (config->check_only) {
         fprintf(out, "coschedd: configuration is good: %s\n", config->config_path);
         return CONFIG_EXIT_OK;

@@ -59,8 +59,9 @@ static void check_section(struct reading *r, char *line)
 static char *read_line(char *out, int size, void *stream)
 {
     struct reading *r = stream;
-    if (!fgets(out, size, r->file))
+    if (!fgets(out, size, r->file)) {
         return NULL;
+    }
     r->line++;
     size_t length = strlen(out);
     if (length == (size_t)size - 1 && out[length - 1] != '\n' && !feof(r->file)) {
@@ -68,22 +69,25 @@ static char *read_line(char *out, int size, void *stream)
         char why[64];
         snprintf(why, sizeof why, "line longer than %d bytes", size - 2);
         complain(r, "", why);
-        while ((c = fgetc(r->file)) != EOF && c != '\n')
+        while ((c = fgetc(r->file)) != EOF && c != '\n') {
             ;
+        }
         out[0] = '\0';
         return out;
     }
     if (length > 0 && out[length - 1] != '\n' && !feof(r->file)) {
         complain(r, "", "NUL byte in the file");
         int c;
-        while ((c = fgetc(r->file)) != EOF && c != '\n')
+        while ((c = fgetc(r->file)) != EOF && c != '\n') {
             ;
+        }
         out[0] = '\0';
         return out;
     }
     const char *text = out;
-    while (isspace((unsigned char)*text))
+    while (isspace((unsigned char)*text)) {
         text++;
+    }
     if (text != out && *text && *text != '#' && *text != ';') {
         complain(r, "", "indented line: settings start at the left edge");
         out[0] = '\0';
@@ -98,8 +102,9 @@ static int note_key(struct reading *r, const char *section, const char *key)
 {
     size_t size = strlen(section) + strlen(key) + 2;
     char *name = malloc(size);
-    if (!name)
+    if (!name) {
         return -ENOMEM;
+    }
     snprintf(name, size, "%s\n%s", section, key);
     for (size_t i = 0; i < r->seen_count; i++) {
         if (strcmp(r->seen[i].name, name) == 0) {
@@ -122,28 +127,32 @@ static int handle(void *user, const char *section, const char *key, const char *
 {
     struct reading *r = user;
     char what[160], why[256] = "";
-    if (*section && !config_section_known(section))
+    if (*section && !config_section_known(section)) {
         return 1; /* said once, at its heading */
+    }
     snprintf(what, sizeof what, "%s%s%s", section, *section ? "." : "", key);
     int before = note_key(r, section, key);
     if (before != 0) {
-        if (before > 0)
+        if (before > 0) {
             snprintf(why, sizeof why, "given twice, first in line %d", before);
+        }
         complain(r, what, before > 0 ? why : "out of memory");
         return 1;
     }
-    if (!*section)
+    if (!*section) {
         complain(r, what, "setting before the first [section]");
-    else if (config_set(r->config, section, key, value, why) < 0)
+    } else if (config_set(r->config, section, key, value, why) < 0) {
         complain(r, what, *why ? why : "out of memory");
+    }
     return 1;
 }
 
 /* inih's number of a line that is neither section nor setting: the first only. */
 static void complain_syntax(struct reading *r, int line)
 {
-    if (line <= 0)
+    if (line <= 0) {
         return;
+    }
     r->line = line;
     complain(r, "", "neither a [section] nor a setting NAME = VALUE");
 }
@@ -152,20 +161,23 @@ int config_read_file(struct config *config, const char *path, FILE *err)
 {
     struct reading r = {.config = config, .path = path, .err = err};
     r.file = fopen(path, "re");
-    if (!r.file)
+    if (!r.file) {
         return -errno;
+    }
     int rc = ini_parse_stream(read_line, &r, handle, &r);
-    if (rc == -2)
+    if (rc == -2) {
         complain(&r, "", "out of memory");
-    else
+    } else {
         complain_syntax(&r, rc);
+    }
     if (ferror(r.file)) {
         fprintf(err, "coschedd: %s: %s\n", path, strerror(errno));
         r.errors++;
     }
     fclose(r.file);
-    for (size_t i = 0; i < r.seen_count; i++)
+    for (size_t i = 0; i < r.seen_count; i++) {
         free(r.seen[i].name);
+    }
     free(r.seen);
     return r.errors ? -EINVAL : 0;
 }
@@ -186,8 +198,9 @@ static int read_one(struct config *config, const char *folder, const char *name,
     struct buf path = BUF_INIT;
     buf_printf(&path, "%s/%s", folder, name);
     int rc = path.failed ? -ENOMEM : config_read_file(config, path.data, err);
-    if (rc < 0 && rc != -EINVAL)
+    if (rc < 0 && rc != -EINVAL) {
         fprintf(err, "coschedd: %s/%s: %s\n", folder, name, strerror(-rc));
+    }
     buf_free(&path);
     return rc < 0 ? -EINVAL : 0;
 }
@@ -196,16 +209,18 @@ int config_read_folder(struct config *config, const char *folder, FILE *err)
 {
     struct dirent **entries = NULL;
     int count = scandir(folder, &entries, is_conf, by_name);
-    if (count < 0 && errno == ENOENT)
+    if (count < 0 && errno == ENOENT) {
         return 0;
+    }
     if (count < 0) {
         fprintf(err, "coschedd: %s: %s\n", folder, strerror(errno));
         return -EINVAL;
     }
     int result = 0;
     for (int i = 0; i < count; i++) {
-        if (read_one(config, folder, entries[i]->d_name, err) < 0)
+        if (read_one(config, folder, entries[i]->d_name, err) < 0) {
             result = -EINVAL;
+        }
         free(entries[i]);
     }
     free(entries);

@@ -46,12 +46,14 @@ static int parse_help(const char *value, int64_t *out)
 static int parse_int(const char *value, int64_t *out)
 {
     char *end = NULL;
-    if (*value != '-' && (*value < '0' || *value > '9'))
+    if (*value != '-' && (*value < '0' || *value > '9')) {
         return -EINVAL; /* strtoll would take blanks and a plus sign */
+    }
     errno = 0;
     long long number = strtoll(value, &end, 10);
-    if (errno != 0 || end == value || *end != '\0')
+    if (errno != 0 || end == value || *end != '\0') {
         return -EINVAL;
+    }
     *out = number;
     return 0;
 }
@@ -80,8 +82,9 @@ int config_parse_number(enum config_type type, const char *value, int64_t *out, 
                    ? config_refuse(why, "must be a duration such as 250ms, 5s, 1h30m")
                    : 0;
     case SIZE:
-        if (units_parse_size(value, &size) < 0 || size > INT64_MAX)
+        if (units_parse_size(value, &size) < 0 || size > INT64_MAX) {
             return config_refuse(why, "must be a size such as 64K, 10M, 1G");
+        }
         *out = (int64_t)size;
         return 0;
     case TEXT:

@@ -20,8 +20,9 @@ static int hold(struct dispatch *d, int64_t id, struct held *held)
 {
     struct row *row = rows_find(&d->rows, id);
     if (!row || (row->flags & (ROW_TOMBSTONE | ROW_STARTING)) || row->state == JOB_RUNNING ||
-        row->attempt > 0)
+        row->attempt > 0) {
         return STORE_REFUSED;
+    }
     *held = (struct held){.id = id,
                           .order = row->order,
                           .run_at_us = row->run_at_us,
@@ -40,17 +41,20 @@ static int hold(struct dispatch *d, int64_t id, struct held *held)
 static void let_go(struct dispatch *d, const struct held *held)
 {
     struct row *row = rows_find(&d->rows, held->id);
-    if (!row || (row->flags & ROW_TOMBSTONE) || !(row->flags & ROW_STARTING))
+    if (!row || (row->flags & ROW_TOMBSTONE) || !(row->flags & ROW_STARTING)) {
         return;
+    }
     row->flags &= (uint8_t)~ROW_STARTING;
     if (row->state == JOB_QUEUED) {
         row->order = held->order ? held->order : dispatch_next_order(d);
         dispatch_line_push(d, row);
     } else if (row->state == JOB_DELAYED && row->at[ROW_IN_LINE] == ROW_NOWHERE) {
-        if (row_heap_push(&d->delayed, row) < 0)
+        if (row_heap_push(&d->delayed, row) < 0) {
             log_error("out of memory: a job waits for a restart", LOG_INT("id", row->id));
-        if (row_heap_first(&d->delayed) == row)
+        }
+        if (row_heap_first(&d->delayed) == row) {
             dispatch_time_arm(d);
+        }
     }
     dispatch_deadline_push(d, row); /* its time may have come while it was held */
 }
@@ -59,8 +63,9 @@ static int load_spec(struct dispatch *d, int64_t id, struct spec **spec)
 {
     struct store_job *job = NULL;
     int rc = store_get(d->config.store, id, STORE_WITH_SPEC, &job);
-    if (rc == STORE_OK)
+    if (rc == STORE_OK) {
         rc = spec_load(job->spec, job->spec_len, spec);
+    }
     store_job_free(job);
     return rc;
 }
@@ -103,16 +108,19 @@ static int edit_locked(struct dispatch *d, int64_t id, struct dispatch_edit *edi
     struct spec *spec = NULL;
     unsigned changed = 0;
     int rc = hold(d, id, &held);
-    if (rc != STORE_OK)
+    if (rc != STORE_OK) {
         return rc;
+    }
     unsigned epoch = dispatch_enter(d);
     rc = load_spec(d, id, &spec);
-    if (rc == STORE_OK && edit->change(edit->ctx, spec, &changed) != SPEC_OK)
+    if (rc == STORE_OK && edit->change(edit->ctx, spec, &changed) != SPEC_OK) {
         rc = DISPATCH_EDIT_INVALID;
-    if (rc == STORE_OK)
+    }
+    if (rc == STORE_OK) {
         rc = commit_edit(d, &held, edit, spec, changed);
-    else
+    } else {
         let_go(d, &held);
+    }
     dispatch_leave(d, epoch);
     spec_free(spec);
     return rc;
@@ -121,8 +129,9 @@ static int edit_locked(struct dispatch *d, int64_t id, struct dispatch_edit *edi
 int dispatch_edit(struct dispatch *d, int64_t id, struct dispatch_edit *edit)
 {
     int rc = cosched_mutex_lock(&d->queue_lock, COSCHED_NEVER);
-    if (rc < 0)
+    if (rc < 0) {
         return rc;
+    }
     edit->refusal = (struct store_refusal){.id = 0};
     rc = edit_locked(d, id, edit);
     cosched_mutex_unlock(&d->queue_lock);

@@ -24,9 +24,11 @@ static bool first_in_line(const struct row *a, const struct row *b)
 
 static struct queue *find(const struct dispatch *d, const char *name)
 {
-    for (size_t i = 0; i < d->queue_count; i++)
-        if (strcmp(d->queues[i].name, name) == 0)
+    for (size_t i = 0; i < d->queue_count; i++) {
+        if (strcmp(d->queues[i].name, name) == 0) {
             return &d->queues[i];
+        }
+    }
     return NULL;
 }
 
@@ -35,8 +37,9 @@ static struct queue *unused(struct dispatch *d)
 {
     for (size_t i = 0; i < d->queue_count; i++) {
         struct queue *q = &d->queues[i];
-        if (!q->known && !q->change.there && q->jobs + q->running + q->inserting + q->entering == 0)
+        if (!q->known && !q->change.there && q->jobs + q->running + q->inserting + q->entering == 0) {
             return q;
+        }
     }
     return NULL;
 }
@@ -46,14 +49,17 @@ static struct queue *add(struct dispatch *d, const char *name)
     struct queue *queue =
         d->queue_count < DISPATCH_QUEUES_MAX ? &d->queues[d->queue_count] : unused(d);
     char *copy = queue ? strdup(name) : NULL;
-    if (!copy)
+    if (!copy) {
         return NULL;
+    }
     if (queue == &d->queues[d->queue_count]) {
         d->queue_count++;
     } else {
-        for (size_t i = 0; i < d->queue_count; i++)
-            if (d->queues[i].heir == queue)
+        for (size_t i = 0; i < d->queue_count; i++) {
+            if (d->queues[i].heir == queue) {
                 d->queues[i].heir = NULL;
+            }
+        }
         row_heap_fini(&queue->line);
         free(queue->name);
     }
@@ -66,10 +72,12 @@ static struct queue *add(struct dispatch *d, const char *name)
 struct queue *dispatch_queue(struct dispatch *d, const char *name, bool make)
 {
     struct queue *queue = find(d, name);
-    if (!queue && make)
+    if (!queue && make) {
         queue = add(d, name);
-    while (queue && !queue->known && queue->heir)
+    }
+    while (queue && !queue->known && queue->heir) {
         queue = queue->heir;
+    }
     return queue;
 }
 
@@ -88,9 +96,11 @@ bool dispatch_queue_exists(const struct dispatch *d, const char *name)
 
 static const struct config_queue *configured(const struct dispatch *d, const char *name)
 {
-    for (size_t i = 0; i < d->config.config->queue_count; i++)
-        if (strcmp(d->config.config->queues[i].name, name) == 0)
+    for (size_t i = 0; i < d->config.config->queue_count; i++) {
+        if (strcmp(d->config.config->queues[i].name, name) == 0) {
             return &d->config.config->queues[i];
+        }
+    }
     return NULL;
 }
 
@@ -114,11 +124,14 @@ static void settle(struct dispatch *d, struct queue *q)
 int dispatch_reload(struct dispatch *d)
 {
     const struct config *config = d->config.config;
-    for (size_t i = 0; i < config->queue_count; i++)
-        if (!find(d, config->queues[i].name) && !add(d, config->queues[i].name))
+    for (size_t i = 0; i < config->queue_count; i++) {
+        if (!find(d, config->queues[i].name) && !add(d, config->queues[i].name)) {
             return -ENOMEM;
-    for (size_t i = 0; i < d->queue_count; i++)
+        }
+    }
+    for (size_t i = 0; i < d->queue_count; i++) {
         settle(d, &d->queues[i]);
+    }
     bell_ring(&d->kick);
     return 0;
 }
@@ -131,16 +144,21 @@ static void write_change(struct buf *text, const struct queue_change *change)
     struct writer w;
     writer_init(&w, text);
     writer_object(&w);
-    if (change->deleted)
+    if (change->deleted) {
         writer_member_bool(&w, "deleted", true);
-    if (made->has_parallel)
+    }
+    if (made->has_parallel) {
         writer_member_int(&w, "parallel", made->parallel);
-    if (made->has_rate)
+    }
+    if (made->has_rate) {
         writer_member_double(&w, "rate", made->rate);
-    if (made->has_weight)
+    }
+    if (made->has_weight) {
         writer_member_int(&w, "weight", made->weight);
-    if (made->has_paused)
+    }
+    if (made->has_paused) {
         writer_member_bool(&w, "paused", made->paused);
+    }
     writer_end_object(&w);
 }
 
@@ -150,8 +168,9 @@ static int keep(struct dispatch *d, const char *name, const struct queue_change 
     char setting[sizeof SETTING + CONFIG_NAME_MAX];
     struct buf text = BUF_INIT;
     snprintf(setting, sizeof setting, SETTING "%s", name);
-    if (change->there)
+    if (change->there) {
         write_change(&text, change);
+    }
     int rc = text.failed ? -ENOMEM
                          : store_setting_put(d->config.store, setting,
                                              change->there ? buf_text(&text) : NULL);
@@ -169,8 +188,9 @@ static void read_change(const struct json *json, struct queue_change *change)
     made->rate = json_number(json_get(json, "rate"));
     made->has_paused = json_is(json_get(json, "paused"), JSON_BOOL);
     made->paused = json_bool(json_get(json, "paused"));
-    if (made->has_weight && (made->weight < 1 || made->weight > PACE_WEIGHT_MAX))
+    if (made->has_weight && (made->weight < 1 || made->weight > PACE_WEIGHT_MAX)) {
         made->has_weight = false;
+    }
 }
 
 /* On the store's thread, while MAIN waits. */
@@ -178,17 +198,20 @@ static int load_setting(void *ctx, const char *name, const char *value)
 {
     struct dispatch *d = ctx;
     struct json_error error;
-    if (strncmp(name, SETTING, sizeof SETTING - 1) != 0)
+    if (strncmp(name, SETTING, sizeof SETTING - 1) != 0) {
         return 0;
+    }
     name += sizeof SETTING - 1;
     struct json *json = json_parse(value, strlen(value), &error);
     struct queue *queue = json ? find(d, name) : NULL;
-    if (json && !queue)
+    if (json && !queue) {
         queue = add(d, name);
-    if (queue)
+    }
+    if (queue) {
         read_change(json, &queue->change);
-    else
+    } else {
         log_error("a queue's change was not read", LOG_STR("queue", name));
+    }
     json_free(json);
     return 0;
 }
@@ -225,15 +248,19 @@ static int change_locked(struct dispatch *d, const char *name,
                          const struct dispatch_queue_change *change, bool make)
 {
     struct queue *queue = find(d, name);
-    if (!make && !(queue && queue->known))
+    if (!make && !(queue && queue->known)) {
         return STORE_NOT_FOUND;
-    if (!queue)
+    }
+    if (!queue) {
         queue = add(d, name);
-    if (!queue)
+    }
+    if (!queue) {
         return -EDQUOT;
+    }
     struct queue_change next = queue->change;
-    if (!queue->known)
+    if (!queue->known) {
         next = (struct queue_change){.there = true};
+    }
     next.there = true;
     take_over(&next.made, change);
     queue->entering++; /* it stays this queue's place while we wait */
@@ -251,8 +278,9 @@ int dispatch_queue_change(struct dispatch *d, const char *name,
                           const struct dispatch_queue_change *change, bool make)
 {
     int rc = cosched_mutex_lock(&d->queue_lock, COSCHED_NEVER);
-    if (rc < 0)
+    if (rc < 0) {
         return rc;
+    }
     rc = change_locked(d, name, change, make);
     cosched_mutex_unlock(&d->queue_lock);
     return rc;
@@ -263,8 +291,9 @@ static int reset_locked(struct dispatch *d, const char *name)
     static const struct queue_change none;
     struct queue *queue = find(d, name);
     const struct config_queue *given = configured(d, name);
-    if (!queue || !(queue->known || (given && queue->change.deleted)))
+    if (!queue || !(queue->known || (given && queue->change.deleted))) {
         return STORE_NOT_FOUND;
+    }
     /* One that was made at run time has nothing to fall back on but what every queue begins with: it stays. */
     struct queue_change next = none;
     next.there = !given;
@@ -280,8 +309,9 @@ static int reset_locked(struct dispatch *d, const char *name)
 int dispatch_queue_reset(struct dispatch *d, const char *name)
 {
     int rc = cosched_mutex_lock(&d->queue_lock, COSCHED_NEVER);
-    if (rc < 0)
+    if (rc < 0) {
         return rc;
+    }
     rc = reset_locked(d, name);
     cosched_mutex_unlock(&d->queue_lock);
     return rc;
@@ -292,17 +322,20 @@ int dispatch_queue_reset(struct dispatch *d, const char *name)
 static void move_row(struct dispatch *d, int64_t id, struct queue *from, struct queue *to)
 {
     struct row *row = rows_find(&d->rows, id);
-    if (!row || (row->flags & ROW_TOMBSTONE) || &d->queues[row->queue] != from)
+    if (!row || (row->flags & ROW_TOMBSTONE) || &d->queues[row->queue] != from) {
         return; /* its news is on the way, and finds the heir */
+    }
     bool in_line =
         row->at[ROW_IN_LINE] < from->line.count && from->line.rows[row->at[ROW_IN_LINE]] == row;
-    if (in_line)
+    if (in_line) {
         row_heap_remove(&from->line, row);
+    }
     row->queue = (uint16_t)(to - d->queues);
     from->jobs--;
     to->jobs++;
-    if (in_line)
+    if (in_line) {
         dispatch_line_push(d, row);
+    }
 }
 
 /* Submissions that were in the store's channel before the first slice are in its tables by then, whether or not their
@@ -314,8 +347,9 @@ static int move_all(struct dispatch *d, struct queue *from, struct queue *to, si
     int rc = ids ? STORE_OK : -ENOMEM;
     while (rc == STORE_OK && count == MOVE_SLICE) {
         rc = store_queue_move(d->config.store, from->name, to->name, last, ids, MOVE_SLICE, &count);
-        for (size_t i = 0; rc == STORE_OK && i < count; i++)
+        for (size_t i = 0; rc == STORE_OK && i < count; i++) {
             move_row(d, ids[i], from, to);
+        }
         *moved += rc == STORE_OK ? count : 0;
         last = rc == STORE_OK && count ? ids[count - 1] : last;
     }
@@ -326,17 +360,20 @@ static int move_all(struct dispatch *d, struct queue *from, struct queue *to, si
 static int delete_locked(struct dispatch *d, const char *name, const char *move_to, size_t *moved)
 {
     struct queue *queue = find(d, name), *heir = move_to ? find(d, move_to) : NULL;
-    if (!queue || !queue->known)
+    if (!queue || !queue->known) {
         return STORE_NOT_FOUND;
-    if (!heir && queue->jobs + queue->entering > 0)
+    }
+    if (!heir && queue->jobs + queue->entering > 0) {
         return STORE_CONFLICT;
+    }
     struct queue_change next = {.there = configured(d, name) != NULL, .deleted = true};
     queue->known = false; /* takes no new jobs from here on */
     queue->heir = heir;
     queue->entering++;
     int rc = heir ? move_all(d, queue, heir, moved) : STORE_OK;
-    if (rc == STORE_OK)
+    if (rc == STORE_OK) {
         rc = keep(d, name, &next);
+    }
     queue->entering--;
     if (rc == STORE_OK) {
         queue->change = next;
@@ -353,8 +390,9 @@ int dispatch_queue_delete(struct dispatch *d, const char *name, const char *move
 {
     *moved = 0;
     int rc = cosched_mutex_lock(&d->queue_lock, COSCHED_NEVER);
-    if (rc < 0)
+    if (rc < 0) {
         return rc;
+    }
     rc = delete_locked(d, name, move_to, moved);
     cosched_mutex_unlock(&d->queue_lock);
     return rc;
@@ -372,13 +410,15 @@ struct queue *dispatch_queue_next(struct dispatch *d, int64_t now_ns, int64_t *w
     struct queue *best = NULL;
     for (size_t i = 0; i < d->queue_count; i++) {
         struct queue *q = &d->queues[i];
-        if (q->line.count == 0 || !q->known || q->paused || q->running >= q->parallel)
+        if (q->line.count == 0 || !q->known || q->paused || q->running >= q->parallel) {
             continue;
+        }
         int64_t when_ns = pace_rate_when(&q->rate);
-        if (when_ns > now_ns)
+        if (when_ns > now_ns) {
             *wake_ns = when_ns < *wake_ns ? when_ns : *wake_ns;
-        else if (!best || pace_turn(&q->share, d->turn) < pace_turn(&best->share, d->turn))
+        } else if (!best || pace_turn(&q->share, d->turn) < pace_turn(&best->share, d->turn)) {
             best = q;
+        }
     }
     if (best) {
         (void)pace_rate_take(&best->rate, now_ns);

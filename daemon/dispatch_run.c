@@ -22,15 +22,17 @@
 struct running *dispatch_running_new(struct dispatch *d, uint16_t queue)
 {
     struct running *r = calloc(1, sizeof *r);
-    if (!r)
+    if (!r) {
         return NULL;
+    }
     r->d = d;
     r->queue = queue;
     job_outcome_init(&r->outcome);
     r->next = d->all;
     r->link = &d->all;
-    if (r->next)
+    if (r->next) {
         r->next->link = &r->next;
+    }
     d->all = r;
     d->queues[queue].running++;
     r->has_slot = true;
@@ -41,8 +43,9 @@ struct running *dispatch_running_new(struct dispatch *d, uint16_t queue)
 
 void dispatch_slot_free(struct running *r)
 {
-    if (r->has_slot)
+    if (r->has_slot) {
         r->d->queues[r->queue].running--;
+    }
     r->has_slot = false;
     bell_ring(&r->d->kick);
 }
@@ -52,11 +55,13 @@ void dispatch_running_free(struct running *r)
     struct dispatch *d = r->d;
     dispatch_slot_free(r);
     *r->link = r->next;
-    if (r->next)
+    if (r->next) {
         r->next->link = r->link;
+    }
     d->running_count--;
-    if (d->running_count == 0)
+    if (d->running_count == 0) {
         watch_publish(d->config.watch, WATCH_DAEMON, WATCH_IDLE, JOB_NEW);
+    }
     job_outcome_fini(&r->outcome);
     spec_free(r->spec);
     free(r);
@@ -64,9 +69,11 @@ void dispatch_running_free(struct running *r)
 
 struct running *dispatch_running_find(struct dispatch *d, int64_t id)
 {
-    for (struct running *r = d->all; r; r = r->next)
-        if (r->id == id)
+    for (struct running *r = d->all; r; r = r->next) {
+        if (r->id == id) {
             return r;
+        }
+    }
     return NULL;
 }
 
@@ -80,24 +87,30 @@ int dispatch_attempts(const struct dispatch *d, struct dispatch_attempt **out, s
 {
     *count = 0;
     *out = malloc((d->running_count + 1) * sizeof **out);
-    if (!*out)
+    if (!*out) {
         return -ENOMEM;
-    for (const struct running *r = d->all; r; r = r->next)
-        if (r->task.index)
+    }
+    for (const struct running *r = d->all; r; r = r->next) {
+        if (r->task.index) {
             (*out)[(*count)++] =
                 (struct dispatch_attempt){.task = r->task, .id = r->id, .uid = r->uid};
+        }
+    }
     return 0;
 }
 
 void dispatch_interrupt_one(struct running *r, enum job_outcome_kind cause, bool at_once)
 {
     (void)job_outcome_cause(&r->outcome, cause);
-    if (r->body.generation)
+    if (r->body.generation) {
         cosched_cancel(r->body);
-    if (at_once)
+    }
+    if (at_once) {
         r->idle_kill = true;
-    if (at_once && r->pid)
+    }
+    if (at_once && r->pid) {
         (void)process_signal_group(r->pid, SIGKILL);
+    }
 }
 
 /* --- the start ------------------------------------------------------------------------------------------ */
@@ -109,10 +122,12 @@ static void put_back(struct running *r, int rc)
     struct dispatch *d = r->d;
     struct row *row = rows_find(&d->rows, r->id);
     pace_rate_give_back(&d->queues[r->queue].rate);
-    if (rc != STORE_REFUSED)
+    if (rc != STORE_REFUSED) {
         d->store_again_ns = cosched_in_ms(1000);
-    if (!row || !(row->flags & ROW_STARTING))
+    }
+    if (!row || !(row->flags & ROW_STARTING)) {
         return;
+    }
     row->flags &= (uint8_t)~ROW_STARTING;
     row->order = r->ready_us;
     dispatch_line_push(d, row);
@@ -155,10 +170,12 @@ static bool commit_start(struct running *r)
 static int64_t record_task(void *arg)
 {
     struct running *r = arg;
-    while (cosched_sleep_until(cosched_in_ms(200)) == 0)
+    while (cosched_sleep_until(cosched_in_ms(200)) == 0) {
         if (store_process(r->d->config.store, r->id, r->attempt, r->pid, r->start_time) !=
-            STORE_UNAVAILABLE)
+            STORE_UNAVAILABLE) {
             break;
+        }
+    }
     return 0;
 }
 
@@ -169,11 +186,13 @@ static int on_process(struct job_run *run, pid_t pid, uint64_t start_time)
         .struct_size = sizeof attr, .name = "record", .affinity = COSCHED_MAIN};
     r->pid = pid;
     r->start_time = start_time;
-    if (r->idle_kill)
+    if (r->idle_kill) {
         (void)process_signal_group(pid, SIGKILL);
+    }
     int rc = store_process(r->d->config.store, r->id, r->attempt, pid, start_time);
-    if (rc == STORE_UNAVAILABLE)
+    if (rc == STORE_UNAVAILABLE) {
         rc = cosched_spawn(&r->record, record_task, r, &attr);
+    }
     return rc <= 0 ? rc : -EIO;
 }
 
@@ -191,12 +210,13 @@ static int64_t run_kind(void *arg)
     const struct kind *kind = kind_find(r->spec->kind);
     r->run.args = spec_args(r->spec);
     int64_t result = 0;
-    if (kind && r->run.args)
+    if (kind && r->run.args) {
         result = kind->run(&r->run, &r->outcome);
-    else if (job_outcome_cause(&r->outcome, JOB_OUTCOME_FAILED) && kind)
+    } else if (job_outcome_cause(&r->outcome, JOB_OUTCOME_FAILED) && kind) {
         job_outcome_error(&r->outcome, "out_of_memory", "out of memory");
-    else if (!kind)
+    } else if (!kind) {
         job_outcome_error(&r->outcome, "unknown_kind", "kind %s is not registered", r->spec->kind);
+    }
     cosched_event_set(&r->ended); /* the last touch of *r */
     return result;
 }
@@ -220,8 +240,9 @@ static void await_body(struct running *r, int64_t timeout_at_ns)
             until_ns = deadline_ns < until_ns ? deadline_ns : until_ns;
         }
         int rc = cosched_await(&body, &result, until_ns);
-        if (rc == 0)
+        if (rc == 0) {
             break;
+        }
         if (rc != -ETIMEDOUT) {
             /* This task is being torn down, and the child with it: `r` is the child's until it has ended. */
             dispatch_interrupt_one(r, JOB_OUTCOME_INTERRUPTED, false);
@@ -240,8 +261,9 @@ static void await_body(struct running *r, int64_t timeout_at_ns)
     }
     r->body = (cosched_task){0, 0};
     /* Cancelled by nobody who left a cause: only a teardown does that. */
-    if (r->outcome.kind == JOB_OUTCOME_NONE)
+    if (r->outcome.kind == JOB_OUTCOME_NONE) {
         (void)job_outcome_cause(&r->outcome, JOB_OUTCOME_INTERRUPTED);
+    }
 }
 
 static void run_attempt(struct running *r)
@@ -250,8 +272,9 @@ static void run_attempt(struct running *r)
     int64_t timeout_ns = r->spec->timeout_ns;
     int64_t timeout_at_ns = timeout_ns ? cosched_in_ns(timeout_ns) : COSCHED_NEVER;
     int64_t ends_us = timeout_ns ? dispatch_wall_us() + timeout_ns / 1000 : 0;
-    if (r->deadline_us && (!ends_us || r->deadline_us < ends_us))
+    if (r->deadline_us && (!ends_us || r->deadline_us < ends_us)) {
         ends_us = r->deadline_us;
+    }
     r->started_ns = cosched_now();
     int64_t waited_us = r->started_ns / 1000 - r->ready_us;
     histogram_record(&d->config.metrics->queue_wait_us, waited_us > 0 ? (uint64_t)waited_us : 0);
@@ -265,8 +288,9 @@ static void run_attempt(struct running *r)
                               .on_process = on_process,
                               .on_output = on_output,
                               .context = r};
-    if (r->outcome.kind != JOB_OUTCOME_NONE)
+    if (r->outcome.kind != JOB_OUTCOME_NONE) {
         return; /* cancelled between its start and this line: no process ever existed */
+    }
     const cosched_attr attr = {
         .struct_size = sizeof attr, .name = "attempt", .affinity = COSCHED_MAIN};
     cosched_event_init(&r->ended);
@@ -286,13 +310,16 @@ static void run_attempt(struct running *r)
 static void read_progress(struct running *r, struct job_progress *progress)
 {
     struct store_job *job = NULL;
-    if (r->attempt <= 1)
+    if (r->attempt <= 1) {
         return;
+    }
     int rc = store_get(r->d->config.store, r->id, 0, &job);
-    while (rc == STORE_UNAVAILABLE && cosched_sleep_until(cosched_in_ms(200)) == 0)
+    while (rc == STORE_UNAVAILABLE && cosched_sleep_until(cosched_in_ms(200)) == 0) {
         rc = store_get(r->d->config.store, r->id, 0, &job);
-    if (rc != STORE_OK)
+    }
+    if (rc != STORE_OK) {
         return;
+    }
     progress->failures = job->failures;
     progress->lost = job->lost;
     progress->cancel_requested = job->cancel_requested;
@@ -303,8 +330,9 @@ static void apply_end(struct running *r, const struct job_decision *decision, in
 {
     struct dispatch *d = r->d;
     const struct row *row = rows_find(&d->rows, r->id);
-    if (!row)
+    if (!row) {
         return;
+    }
     const struct job_row news = {.id = r->id,
                                  .queue = d->queues[row->queue].name,
                                  .state = (uint8_t)decision->state,
@@ -314,10 +342,12 @@ static void apply_end(struct running *r, const struct job_decision *decision, in
                                  .run_at_us = decision->run_at_us,
                                  .deadline_us = row->deadline_us,
                                  .cancel_requested = (row->flags & ROW_CANCEL) != 0};
-    if (r->outcome.kind == JOB_OUTCOME_INTERRUPTED)
+    if (r->outcome.kind == JOB_OUTCOME_INTERRUPTED) {
         d->config.metrics->interrupted++;
-    if (decision->state == JOB_DELAYED)
+    }
+    if (decision->state == JOB_DELAYED) {
         d->config.metrics->retried++;
+    }
     dispatch_apply(d, &news, seq, row->flags & ROW_DEADLINE_WALL);
 }
 
@@ -352,14 +382,16 @@ static void commit_end(struct running *r)
         store_effects_fini(&effects);
         dispatch_leave(d, epoch);
         if (rc != STORE_UNAVAILABLE && rc != -ENOMEM) {
-            if (rc != STORE_OK)
+            if (rc != STORE_OK) {
                 log_error("the end of an attempt was refused", LOG_INT("id", r->id),
                           LOG_INT("answer", rc));
+            }
             return;
         }
         log_warning("the end of a job waits for the disk", LOG_INT("id", r->id));
-        if (cosched_sleep_until(cosched_in_ns(pause_ns)) < 0)
+        if (cosched_sleep_until(cosched_in_ns(pause_ns)) < 0) {
             return; /* torn down: recovery decides it as interrupted */
+        }
         pause_ns = pause_ns < 5000000000 ? pause_ns * 2 : pause_ns;
     }
 }
@@ -373,8 +405,9 @@ static void mark(const struct running *r, cosched_trace_phase phase)
 
 void dispatch_mark_running(const struct dispatch *d)
 {
-    for (const struct running *r = d->all; r; r = r->next)
+    for (const struct running *r = d->all; r; r = r->next) {
         mark(r, COSCHED_TRACE_UNDER_WAY);
+    }
 }
 
 int64_t dispatch_run_task(void *arg)

@@ -37,8 +37,9 @@ int dispatch_time_open(struct dispatch *d)
 
 void dispatch_time_close(struct dispatch *d)
 {
-    if (d->timer_fd >= 0)
+    if (d->timer_fd >= 0) {
         close(d->timer_fd);
+    }
     d->timer_fd = -1;
 }
 
@@ -47,16 +48,18 @@ void dispatch_time_arm(struct dispatch *d)
     const struct row *due = row_heap_first(&d->delayed);
     const struct row *over = row_heap_first(&d->deadlines);
     int64_t at_us = due ? due->run_at_us : INT64_MAX;
-    if (over && over->deadline_us < at_us)
+    if (over && over->deadline_us < at_us) {
         at_us = over->deadline_us;
+    }
     struct itimerspec when = {0};
     if (at_us != INT64_MAX) {
         at_us = at_us < 1 ? 1 : at_us; /* zero would disarm */
         when.it_value.tv_sec = (time_t)(at_us / 1000000);
         when.it_value.tv_nsec = (long)(at_us % 1000000) * 1000;
     }
-    if (timerfd_settime(d->timer_fd, TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET, &when, NULL) < 0)
+    if (timerfd_settime(d->timer_fd, TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET, &when, NULL) < 0) {
         log_error("cannot arm the timer", LOG_ERR(-errno));
+    }
 }
 
 /* --- the clock was set ---------------------------------------------------------------------------------- */
@@ -68,18 +71,21 @@ struct shift {
 static void shift_row(void *ctx, struct row *row)
 {
     const struct shift *shift = ctx;
-    if (row->run_at_us && !(row->flags & ROW_RUN_AT_WALL))
+    if (row->run_at_us && !(row->flags & ROW_RUN_AT_WALL)) {
         row->run_at_us += shift->by_us;
-    if (row->deadline_us && !(row->flags & ROW_DEADLINE_WALL))
+    }
+    if (row->deadline_us && !(row->flags & ROW_DEADLINE_WALL)) {
         row->deadline_us += shift->by_us;
+    }
 }
 
 static void look_at_clock(struct dispatch *d)
 {
     int64_t offset_us = dispatch_wall_us() - boot_us();
     struct shift shift = {offset_us - d->clock_offset_us};
-    if (llabs(shift.by_us) < CLOCK_STEP_US)
+    if (llabs(shift.by_us) < CLOCK_STEP_US) {
         return;
+    }
     d->clock_offset_us = offset_us;
     log_info("the clock was set", LOG_INT("by_ms", shift.by_us / 1000));
     rows_each(&d->rows, shift_row, &shift);
@@ -120,8 +126,9 @@ static void commit_move(struct dispatch *d, const struct move *move)
         const struct row *row = dispatch_find(d, move->id);
         bool moot = !row || (row->flags & ROW_STARTING) || row->state == JOB_RUNNING ||
                     (move->event == JOB_EVENT_DUE && row->state != JOB_DELAYED);
-        if (moot)
+        if (moot) {
             return; /* started or ended meanwhile */
+        }
         unsigned epoch = dispatch_enter(d);
         int rc = store_move(d->config.store, move->id, move->event, dispatch_wall_us(), &state,
                             &seq, &effects);
@@ -137,14 +144,17 @@ static void commit_move(struct dispatch *d, const struct move *move)
                                          .deadline_us = row->deadline_us};
             dispatch_apply(d, &news, seq, row->flags & (ROW_RUN_AT_WALL | ROW_DEADLINE_WALL));
         }
-        if (rc == STORE_OK)
+        if (rc == STORE_OK) {
             dispatch_apply_effects(d, &effects);
+        }
         store_effects_fini(&effects);
         dispatch_leave(d, epoch);
-        if (rc != STORE_UNAVAILABLE && rc != -ENOMEM)
+        if (rc != STORE_UNAVAILABLE && rc != -ENOMEM) {
             return;
-        if (cosched_sleep_until(cosched_in_ns(pause_ns)) < 0)
+        }
+        if (cosched_sleep_until(cosched_in_ns(pause_ns)) < 0) {
             return;
+        }
         pause_ns = pause_ns < 5000000000 ? pause_ns * 2 : pause_ns;
     }
 }
@@ -194,8 +204,9 @@ int64_t dispatch_time_task(void *arg)
         end_overdue(d, now_us);
         dispatch_time_arm(d);
         int rc = cosched_poll(d->timer_fd, COSCHED_READABLE, COSCHED_NEVER);
-        if (rc < 0)
+        if (rc < 0) {
             return rc;
+        }
         uint64_t expirations;
         ssize_t n = read(d->timer_fd, &expirations, sizeof expirations);
         (void)n; /* nothing there, or ECANCELED when the clock was set: look in either case */
@@ -210,12 +221,14 @@ int64_t dispatch_tend_task(void *arg)
     struct dispatch *d = arg;
     for (;;) {
         bool busy = d->running_count > 0 || cosched_now() < d->tend_until_ns;
-        if (d->running_count > 0)
+        if (d->running_count > 0) {
             d->tend_until_ns = cosched_in_ms(3000);
+        }
         int rc =
             busy ? cosched_sleep_until(cosched_in_ms(1000)) : bell_wait(&d->tend, COSCHED_NEVER);
-        if (rc < 0)
+        if (rc < 0) {
             return rc;
+        }
         (void)process_reap_orphans();
     }
 }
@@ -229,8 +242,9 @@ struct expiry {
 static int64_t remove_expired(void *arg)
 {
     const struct expiry *expiry = arg;
-    for (size_t i = 0; i < expiry->count; i++)
+    for (size_t i = 0; i < expiry->count; i++) {
         (void)output_remove(expiry->dir, expiry->ids[i]);
+    }
     return 0;
 }
 
@@ -246,12 +260,14 @@ static int expire_all(struct dispatch *d, int64_t *ids)
                                                   .keep_count = (uint64_t)config->keep_count,
                                                   .keep_bytes = (uint64_t)config->keep_bytes};
         int rc = store_expire(d->config.store, &retention, ids, EXPIRE_BATCH, &count);
-        if (rc != STORE_OK)
+        if (rc != STORE_OK) {
             return rc;
+        }
         struct expiry expiry = {d->config.out_dir, ids, count};
         rc = count ? cosched_blocking(NULL, remove_expired, &expiry) : 0;
-        if (rc < 0)
+        if (rc < 0) {
             return rc;
+        }
     }
     return 0;
 }
@@ -265,8 +281,9 @@ int64_t dispatch_expire_task(void *arg)
     while (rc == 0 || rc == -ETIMEDOUT) {
         (void)expire_all(d, ids);
         rc = cosched_sleep_until(cosched_in_ms(10000));
-        if (rc == 0)
+        if (rc == 0) {
             rc = bell_wait(&d->expire, cosched_in_ms(600000));
+        }
     }
     free(ids);
     return rc;

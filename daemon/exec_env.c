@@ -19,8 +19,9 @@ static_assert(sizeof((struct exec_env *)NULL)->instance >= PROCESS_INSTANCE_SIZE
 static int add(struct exec_env *env, const char *name, size_t name_size, const char *value)
 {
     char **grown = realloc(env->vars, (env->count + 2) * sizeof *grown);
-    if (!grown)
+    if (!grown) {
         return -ENOMEM;
+    }
     env->vars = grown;
     struct buf text = BUF_INIT;
     buf_append(&text, name, name_size);
@@ -28,8 +29,9 @@ static int add(struct exec_env *env, const char *name, size_t name_size, const c
     buf_puts(&text, value);
     grown[env->count] = buf_take(&text);
     grown[env->count + 1] = NULL;
-    if (!grown[env->count])
+    if (!grown[env->count]) {
         return -ENOMEM;
+    }
     env->count++;
     return 0;
 }
@@ -52,12 +54,15 @@ static int put_user(struct exec_env *env)
 {
     const struct passwd *user = getpwuid(geteuid());
     int rc = put(env, "HOME", 4, user && *user->pw_dir ? user->pw_dir : "/");
-    if (rc == 0 && user)
+    if (rc == 0 && user) {
         rc = put(env, "USER", 4, user->pw_name);
-    if (rc == 0 && user)
+    }
+    if (rc == 0 && user) {
         rc = put(env, "LOGNAME", 7, user->pw_name);
-    if (rc == 0)
+    }
+    if (rc == 0) {
         rc = put(env, "SHELL", 5, user && *user->pw_shell ? user->pw_shell : "/bin/sh");
+    }
     return rc;
 }
 
@@ -68,8 +73,9 @@ static int put_words(struct exec_env *env, const char *words)
     int rc = copy ? 0 : -ENOMEM;
     for (char *word; rc == 0 && (word = strsep(&rest, " \t"));) {
         char *equals = strchr(word, '=');
-        if (equals && equals != word)
+        if (equals && equals != word) {
             rc = put(env, word, (size_t)(equals - word), equals + 1);
+        }
     }
     free(copy);
     return rc;
@@ -79,14 +85,18 @@ int exec_env_init(struct exec_env *env, const struct config *config, int state_d
 {
     *env = (struct exec_env){.helper = NULL};
     int rc = process_find_helper(&env->helper);
-    if (rc == 0)
+    if (rc == 0) {
         rc = process_instance(state_dir, env->instance);
-    if (rc == 0)
+    }
+    if (rc == 0) {
         rc = put(env, "PATH", 4, config->exec_path);
-    if (rc == 0)
+    }
+    if (rc == 0) {
         rc = put_user(env);
-    if (rc == 0)
+    }
+    if (rc == 0) {
         rc = put_words(env, config->exec_env);
+    }
     env->settings = (struct exec_settings){
         .helper = env->helper,
         .instance = env->instance,
@@ -102,8 +112,9 @@ int exec_env_init(struct exec_env *env, const struct config *config, int state_d
 
 void exec_env_fini(struct exec_env *env)
 {
-    for (size_t i = 0; i < env->count; i++)
+    for (size_t i = 0; i < env->count; i++) {
         free(env->vars[i]);
+    }
     free(env->vars);
     free(env->helper);
     *env = (struct exec_env){.helper = NULL};

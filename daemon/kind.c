@@ -19,9 +19,11 @@ const struct kind *kind_at(size_t index)
 
 const struct kind *kind_find(const char *name)
 {
-    for (size_t i = 0; i < kind_count(); i++)
-        if (strcmp(kinds[i]->name, name) == 0)
+    for (size_t i = 0; i < kind_count(); i++) {
+        if (strcmp(kinds[i]->name, name) == 0) {
             return kinds[i];
+        }
+    }
     return NULL;
 }
 
@@ -32,19 +34,23 @@ int kind_check(void *ctx, const char *name, const struct json *args, bool *unkno
 
     (void)ctx;
     *unknown = kind == NULL;
-    if (!kind)
+    if (!kind) {
         return spec_refuse(error, "kind", "there is no kind \"%s\"", name);
+    }
     return kind->check(args, error);
 }
 
 int kind_check_object(const struct json *args, const char *const *known, struct spec_error *error)
 {
-    if (!args)
+    if (!args) {
         return SPEC_OK;
-    if (!json_is(args, JSON_OBJECT))
+    }
+    if (!json_is(args, JSON_OBJECT)) {
         return spec_refuse(error, "", "must be an object");
+    }
     const struct json *unknown = json_unknown(args, known);
-    if (unknown)
+    if (unknown) {
         return spec_refuse(error, json_key(unknown), "is not known");
+    }
     return SPEC_OK;
 }

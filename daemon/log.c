@@ -24,15 +24,18 @@ static bool stderr_is_journal(void)
     const char *stream = getenv("JOURNAL_STREAM"); /* "DEVICE:INODE" */
     char *colon = NULL, *end = NULL;
     struct stat status;
-    if (!stream)
+    if (!stream) {
         return false;
+    }
     errno = 0;
     unsigned long long device = strtoull(stream, &colon, 10);
-    if (colon == stream || *colon != ':')
+    if (colon == stream || *colon != ':') {
         return false;
+    }
     unsigned long long inode = strtoull(colon + 1, &end, 10);
-    if (end == colon + 1 || errno != 0)
+    if (end == colon + 1 || errno != 0) {
         return false;
+    }
     return fstat(STDERR_FILENO, &status) == 0 && status.st_dev == device && status.st_ino == inode;
 }
 
@@ -54,9 +57,11 @@ bool log_wants(enum log_level level)
 
 int log_level_parse(const char *name)
 {
-    for (int i = 0; i < (int)(sizeof level_names / sizeof *level_names); i++)
-        if (strcmp(name, level_names[i]) == 0)
+    for (int i = 0; i < (int)(sizeof level_names / sizeof *level_names); i++) {
+        if (strcmp(name, level_names[i]) == 0) {
             return i;
+        }
+    }
     return -1;
 }
 
@@ -75,16 +80,18 @@ struct line {
 
 static void put(struct line *line, char c)
 {
-    if (line->length < line->size - 1)
+    if (line->length < line->size - 1) {
         line->out[line->length++] = c;
-    else
+    } else {
         line->cut = true;
+    }
 }
 
 static void put_text(struct line *line, const char *text)
 {
-    while (*text)
+    while (*text) {
         put(line, *text++);
+    }
 }
 
 static void put_int(struct line *line, int64_t number)
@@ -108,8 +115,9 @@ static void put_escaped(struct line *line, const char *text, bool quoted)
             put(line, hex[byte >> 4]);
             put(line, hex[byte & 15]);
         } else {
-            if (*p == '\\' || (quoted && *p == '"'))
+            if (*p == '\\' || (quoted && *p == '"')) {
                 put(line, '\\');
+            }
             put(line, (char)*p);
         }
     }
@@ -117,22 +125,27 @@ static void put_escaped(struct line *line, const char *text, bool quoted)
 
 static bool needs_quotes(const char *text)
 {
-    if (!*text)
+    if (!*text) {
         return true;
-    for (const unsigned char *p = (const unsigned char *)text; *p; p++)
-        if (*p <= ' ' || *p == '"' || *p == '=' || *p == 0x7F)
+    }
+    for (const unsigned char *p = (const unsigned char *)text; *p; p++) {
+        if (*p <= ' ' || *p == '"' || *p == '=' || *p == 0x7F) {
             return true;
+        }
+    }
     return false;
 }
 
 static void put_value(struct line *line, const char *text)
 {
     bool quoted = needs_quotes(text);
-    if (quoted)
+    if (quoted) {
         put(line, '"');
+    }
     put_escaped(line, text, quoted);
-    if (quoted)
+    if (quoted) {
         put(line, '"');
+    }
 }
 
 static void put_field(struct line *line, const struct log_field *field)
@@ -177,18 +190,21 @@ int log_line(char *out, int size, const struct log_format *format, enum log_leve
     struct line line = {out, size, 0, false};
     put_prefix(&line, format, level);
     put_escaped(&line, message, false);
-    for (const struct log_field *f = fields; f->type != LOG_FIELD_END; f++)
+    for (const struct log_field *f = fields; f->type != LOG_FIELD_END; f++) {
         put_field(&line, f);
-    if (line.cut && line.length >= 3)
+    }
+    if (line.cut && line.length >= 3) {
         memcpy(out + line.length - 3, "...", 3);
+    }
     out[line.length] = '\0';
     return line.length;
 }
 
 void log_write(enum log_level level, const char *message, const struct log_field *fields)
 {
-    if (!log_wants(level))
+    if (!log_wants(level)) {
         return;
+    }
     char text[LOG_LINE_MAX + 1];
     struct timespec now;
     clock_gettime(CLOCK_REALTIME, &now);

@@ -67,14 +67,17 @@ static int open_store(struct daemon *d, struct store_recovery *recovery)
     int rc = store_open(&d->store, &config, recovery);
     /* A daemon that was killed a moment ago may be dying still. (What a child of one that is gone has is waited for there.) */
     for (int i = 0;
-         rc == STORE_LOCKED && i < LOCK_TRIES && cosched_sleep_until(cosched_in_ms(50)) == 0; i++)
+         rc == STORE_LOCKED && i < LOCK_TRIES && cosched_sleep_until(cosched_in_ms(50)) == 0; i++) {
         rc = store_open(&d->store, &config, recovery);
-    if (rc == STORE_OK)
+    }
+    if (rc == STORE_OK) {
         return 0;
+    }
     log_error("cannot open the store", LOG_STR("path", d->config.state_dir),
               LOG_STR("reason", store_open_error()));
-    if (rc == STORE_LOCKED)
+    if (rc == STORE_LOCKED) {
         return CONFIG_EXIT_BUSY;
+    }
     return rc == -EACCES || rc == -EPERM || rc == -EROFS ? CONFIG_EXIT_PERMISSION
                                                          : CONFIG_EXIT_INTERNAL;
 }
@@ -84,8 +87,9 @@ static int open_store(struct daemon *d, struct store_recovery *recovery)
 static void request_stop(void *ctx)
 {
     struct daemon *d = ctx;
-    if (d->stop_requests == 0)
+    if (d->stop_requests == 0) {
         d->stop_requests = 1;
+    }
     bell_ring(&d->bell);
 }
 
@@ -94,14 +98,17 @@ static int start_dispatch(struct daemon *d)
     const struct dispatch_config config = {d->store,   &d->watch,         &d->metrics,
                                            &d->config, &d->exec.settings, d->out_dir};
     int rc = dispatch_create(&d->dispatch, &config);
-    if (rc == 0)
+    if (rc == 0) {
         rc = dispatch_load(d->dispatch);
+    }
     const cosched_attr attr = {
         .struct_size = sizeof attr, .name = "dispatch", .affinity = COSCHED_MAIN};
-    if (rc == 0)
+    if (rc == 0) {
         rc = cosched_spawn(&d->dispatch_task, dispatch_task, d->dispatch, &attr);
-    if (rc == 0)
+    }
+    if (rc == 0) {
         return 0;
+    }
     log_error("cannot load the jobs", LOG_INT("answer", rc));
     return CONFIG_EXIT_INTERNAL;
 }
@@ -137,8 +144,9 @@ static int start_server(struct daemon *d)
     d->reload.stop_requests = &d->stop_requests;
     const cosched_attr attr = {
         .struct_size = sizeof attr, .name = "server", .affinity = COSCHED_MAIN};
-    if (rc == 0)
+    if (rc == 0) {
         rc = cosched_spawn(&d->server_task, server_task, d->server, &attr);
+    }
     switch (-rc) {
     case 0: return 0;
     case EADDRINUSE: return CONFIG_EXIT_BUSY;
@@ -165,10 +173,11 @@ static int64_t signal_task(void *arg)
     }
     while ((rc = cosched_signals_wait(signals, COSCHED_NEVER)) >= 0) {
         log_info("signal", LOG_STR("name", job_signal_name(rc)));
-        if (rc == SIGHUP)
+        if (rc == SIGHUP) {
             d->reload_requested = true;
-        else
+        } else {
             d->stop_requests++;
+        }
         bell_ring(&d->bell);
     }
     cosched_signals_close(signals);
@@ -180,8 +189,9 @@ static int start_tasks(struct daemon *d)
     const cosched_attr attr = {
         .struct_size = sizeof attr, .name = "signals", .affinity = COSCHED_MAIN};
     int rc = cosched_spawn(&d->signal_task, signal_task, d, &attr);
-    if (rc == 0)
+    if (rc == 0) {
         rc = cosched_spawn(&d->watchdog_task, watchdog_task, NULL, &attr);
+    }
     return rc == 0 ? 0 : CONFIG_EXIT_INTERNAL;
 }
 
@@ -190,8 +200,9 @@ static int start_tasks(struct daemon *d)
 static void wait_for_stop(struct daemon *d)
 {
     while (d->stop_requests == 0) {
-        if (bell_wait(&d->bell, COSCHED_NEVER) < 0)
+        if (bell_wait(&d->bell, COSCHED_NEVER) < 0) {
             return;
+        }
         if (d->reload_requested) {
             struct surface_reload out = {"", ""};
             d->reload_requested = false;
@@ -209,8 +220,9 @@ static void drain(struct daemon *d)
     dispatch_drain(d->dispatch, true);
     bool watched = watch_add(&d->watch, &node, WATCH_DAEMON, WATCH_IDLE, &d->bell) == 0;
     int rc = 0;
-    while (rc == 0 && dispatch_running(d->dispatch) > 0 && d->stop_requests < 2)
+    while (rc == 0 && dispatch_running(d->dispatch) > 0 && d->stop_requests < 2) {
         rc = bell_wait(&d->bell, deadline);
+    }
     bool forced = false;
     if (dispatch_running(d->dispatch) > 0) {
         log_info("ending running jobs", LOG_INT("running", dispatch_running(d->dispatch)));
@@ -223,16 +235,18 @@ static void drain(struct daemon *d)
         }
         rc = bell_wait(&d->bell, COSCHED_NEVER);
     }
-    if (watched)
+    if (watched) {
         watch_remove(&d->watch, &node);
+    }
 }
 
 /* A task of ours that has been told to end; one that does not is named and left to the runtime's own end. */
 static void join(cosched_task *task, const char *name)
 {
     int rc = cosched_await(task, NULL, cosched_in_ms(STOP_LIMIT_MS));
-    if (rc < 0 && rc != -ESTALE) /* stale: it was never started */
+    if (rc < 0 && rc != -ESTALE) { /* stale: it was never started */
         log_error("a task does not end", LOG_STR("task", name), LOG_ERR(rc));
+    }
 }
 
 static void stop(struct daemon *d)
@@ -262,23 +276,28 @@ static int start(struct daemon *d)
     struct store_recovery recovery = STORE_RECOVERY_INIT;
     watch_init(&d->watch);
     metrics_init(&d->metrics);
-    if (bell_init(&d->bell) < 0)
+    if (bell_init(&d->bell) < 0) {
         return CONFIG_EXIT_INTERNAL;
+    }
     int code = open_store(d, &recovery);
     if (code == 0) {
         d->out_dir = output_dir_open(d->state_dir);
         code = d->out_dir < 0 ? CONFIG_EXIT_PERMISSION : 0;
     }
-    if (code == 0)
+    if (code == 0) {
         code = recover(d->store, &recovery, d->exec.instance) < 0 ? CONFIG_EXIT_INTERNAL : 0;
+    }
     d->metrics.interrupted += recovery.count;
     store_recovery_fini(&recovery);
-    if (code == 0)
+    if (code == 0) {
         code = start_dispatch(d);
-    if (code == 0)
+    }
+    if (code == 0) {
         code = start_tasks(d);
-    if (code == 0)
+    }
+    if (code == 0) {
         code = start_server(d);
+    }
     return code;
 }
 
@@ -326,8 +345,9 @@ int main(int argc, char **argv)
     }
     log_open((enum log_level)d.config.log_level);
     code = prepare_user(&d.config);
-    if (code == 0)
+    if (code == 0) {
         code = prepare_process(&d.config, &d.state_dir, &d.exec);
+    }
     if (code == 0) {
         static const cosched_hooks hooks = {.struct_size = sizeof hooks, .log = on_scheduler_log};
         const cosched_config runtime = {.struct_size = sizeof runtime,
@@ -339,14 +359,17 @@ int main(int argc, char **argv)
                                         .slice_worker_ns = or_never(d.config.slice_worker_ns)};
         int64_t result = cosched_run(&runtime, daemon_main, &d);
         code = result < 0 ? CONFIG_EXIT_INTERNAL : (int)result;
-        if (result < 0)
+        if (result < 0) {
             log_error("cannot run", LOG_ERR((int)result));
+        }
     }
     exec_env_fini(&d.exec);
-    if (d.out_dir >= 0)
+    if (d.out_dir >= 0) {
         close(d.out_dir);
-    if (d.state_dir >= 0)
+    }
+    if (d.state_dir >= 0) {
         close(d.state_dir);
+    }
     config_fini(&d.config);
     notify_close();
     return code;

@@ -42,9 +42,11 @@ void metrics_ended(struct metrics *m, enum job_state state)
 void metrics_started(struct metrics *m, const char *kind)
 {
     m->started++;
-    for (size_t i = 0; i < kind_count() && i < METRICS_KINDS_MAX; i++)
-        if (strcmp(kind_at(i)->name, kind) == 0)
+    for (size_t i = 0; i < kind_count() && i < METRICS_KINDS_MAX; i++) {
+        if (strcmp(kind_at(i)->name, kind) == 0) {
             m->started_by_kind[i]++;
+        }
+    }
 }
 
 void metrics_commit(struct metrics *m, int64_t commit_ns)
@@ -75,8 +77,9 @@ uint64_t metrics_rss_bytes(void)
 {
     char line[128]; /* "TOTAL RESIDENT …", in pages */
     FILE *f = fopen("/proc/self/statm", "re");
-    if (!f)
+    if (!f) {
         return 0;
+    }
     const char *total = fgets(line, sizeof line, f);
     fclose(f);
     const char *resident = total ? strchr(line, ' ') : NULL;
@@ -117,8 +120,9 @@ static void write_jobs(const struct metrics *m, struct writer *w, const struct m
 void metrics_write_queue(struct writer *w, const struct metrics_queue *q, bool name)
 {
     writer_object(w);
-    if (name)
+    if (name) {
         writer_member_string(w, "name", q->name);
+    }
     writer_member_uint(w, "depth", q->depth);
     writer_member_uint(w, "running", q->running);
     writer_member_int(w, "parallel", q->parallel);
@@ -157,8 +161,9 @@ static void write_latency(const struct metrics *m, struct writer *w, const struc
 
 static int64_t percent(uint64_t part_ns, int64_t whole_ns)
 {
-    if (whole_ns <= 0)
+    if (whole_ns <= 0) {
         return 0;
+    }
     uint64_t p = part_ns / ((uint64_t)whole_ns / 100 + 1);
     return p > 100 ? 100 : (int64_t)p;
 }
@@ -246,8 +251,9 @@ void metrics_write(const struct metrics *m, struct writer *w, const struct metri
     write_daemon(m, w, view);
     write_jobs(m, w, view);
     writer_member_array(w, "queues");
-    for (size_t i = 0; i < view->queue_count; i++)
+    for (size_t i = 0; i < view->queue_count; i++) {
         metrics_write_queue(w, &view->queues[i], view->names);
+    }
     writer_end_array(w);
     write_latency(m, w, view);
     write_scheduler(m, w, view);

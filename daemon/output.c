@@ -23,8 +23,9 @@ enum { TRIES = 4 };
 
 int output_dir_open(int state_dir)
 {
-    if (mkdirat(state_dir, "output", 0700) < 0 && errno != EEXIST)
+    if (mkdirat(state_dir, "output", 0700) < 0 && errno != EEXIST) {
         return -errno;
+    }
     int fd = openat(state_dir, "output", O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
     return fd < 0 ? -errno : fd;
 }
@@ -36,16 +37,19 @@ static int file_create(const struct output *o)
     output_path(path, o->id, o->attempt, o->stream);
     for (int try = 0;; try++) {
         int fd = openat(o->dir, path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
-        if (fd >= 0)
+        if (fd >= 0) {
             return fd;
-        if (errno != ENOENT || try == TRIES)
+        }
+        if (errno != ENOENT || try == TRIES) {
             return -errno;
+        }
         /* Outermost first: usually both are there, and the open above was all. */
         for (char *slash = strchr(path, '/'); slash; slash = strchr(slash + 1, '/')) {
             *slash = '\0';
             int made = mkdirat(o->dir, path, 0700);
-            if (made < 0 && errno != EEXIST && errno != ENOENT)
+            if (made < 0 && errno != EEXIST && errno != ENOENT) {
                 return -errno;
+            }
             *slash = '/';
         }
     }
@@ -83,8 +87,9 @@ static bool header_write(struct output *o)
 void output_open(struct output *o, int dir, int64_t id, uint32_t attempt, enum output_stream stream,
                  uint64_t cap)
 {
-    if (cap > OUTPUT_CAP_MAX)
+    if (cap > OUTPUT_CAP_MAX) {
         cap = OUTPUT_CAP_MAX;
+    }
     *o = (struct output){.dir = dir, .fd = -1, .id = id, .attempt = attempt, .stream = stream};
     o->layout.head = cap / 2;
     o->layout.ring = cap - cap / 2;
@@ -94,16 +99,18 @@ void output_open(struct output *o, int dir, int64_t id, uint32_t attempt, enum o
 /* The file is there, with a header. A refused one is tried again by the next write. */
 static bool output_ensure(struct output *o)
 {
-    if (o->fd >= 0)
+    if (o->fd >= 0) {
         return true;
+    }
     int fd = file_create(o);
     if (fd < 0) {
         o->error = fd;
         return false;
     }
     o->fd = fd;
-    if (header_write(o))
+    if (header_write(o)) {
         return true;
+    }
     close(fd);
     o->fd = -1;
     return false;
@@ -122,13 +129,15 @@ static uint64_t output_place(struct output *o, const char *data, uint64_t from, 
             continue;
         }
         uint64_t run = layout_run(l, at);
-        if (run > to - at)
+        if (run > to - at) {
             run = to - at;
+        }
         size_t done =
             write_at(o->fd, data + (at - from), (size_t)run, layout_position(l, at), &o->error);
         at += done;
-        if (done < run)
+        if (done < run) {
             break;
+        }
     }
     return at;
 }
@@ -138,8 +147,9 @@ int output_write(struct output *o, const void *data, size_t size)
     struct output_layout *l = &o->layout;
     uint64_t from = l->written, to = from + size;
 
-    if (size == 0)
+    if (size == 0) {
         return 0;
+    }
     o->error = 0;
     if (!output_ensure(o)) {
         l->counted = 1;
@@ -147,8 +157,9 @@ int output_write(struct output *o, const void *data, size_t size)
         layout_lose(l, from, to);
         return o->error;
     }
-    if (to > l->head + l->ring)
+    if (to > l->head + l->ring) {
         l->counted = 1;
+    }
     if (l->counted) {
         l->reserved = to;
         if (!header_write(o)) {
@@ -164,24 +175,30 @@ int output_write(struct output *o, const void *data, size_t size)
         l->counted = 1;
         layout_lose(l, stopped, to);
     }
-    if (l->counted)
+    if (l->counted) {
         header_write(o);
+    }
     return o->error;
 }
 
 void output_close(struct output *o, struct output_counts *counts)
 {
-    if (counts)
+    if (counts) {
         *counts = (struct output_counts){0, 0, 0};
-    if (!o->open)
+    }
+    if (!o->open) {
         return;
+    }
     /* The disk may have room again for what could not be said before. */
-    if (o->layout.counted && o->error && o->fd >= 0)
+    if (o->layout.counted && o->error && o->fd >= 0) {
         header_write(o);
-    if (counts)
+    }
+    if (counts) {
         layout_count(&o->layout, counts);
-    if (o->fd >= 0)
+    }
+    if (o->fd >= 0) {
         close(o->fd);
+    }
     *o = (struct output){.fd = -1};
 }
 
@@ -194,20 +211,24 @@ int output_remove(int dir, int64_t id)
 
     snprintf(path, sizeof path, "%lld/%lld", (long long)(id / OUTPUT_SHARD), (long long)id);
     int fd = openat(dir, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-    if (fd < 0)
+    if (fd < 0) {
         return errno == ENOENT ? 0 : -errno;
+    }
     DIR *folder = fdopendir(fd);
     if (!folder) {
         result = -errno;
         close(fd);
         return result;
     }
-    for (const struct dirent *entry; (entry = readdir(folder));)
-        if (entry->d_name[0] != '.' && unlinkat(fd, entry->d_name, 0) < 0 && errno != ENOENT)
+    for (const struct dirent *entry; (entry = readdir(folder));) {
+        if (entry->d_name[0] != '.' && unlinkat(fd, entry->d_name, 0) < 0 && errno != ENOENT) {
             result = -errno;
+        }
+    }
     closedir(folder);
-    if (unlinkat(dir, path, AT_REMOVEDIR) < 0 && errno != ENOENT && result == 0)
+    if (unlinkat(dir, path, AT_REMOVEDIR) < 0 && errno != ENOENT && result == 0) {
         result = -errno;
+    }
     *strchr(path, '/') = '\0';
     unlinkat(dir, path, AT_REMOVEDIR); /* refused while it holds others' */
     return result;

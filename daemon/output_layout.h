@@ -59,8 +59,9 @@ static inline void layout_lose(struct output_layout *l, uint64_t from, uint64_t 
     bool passed = l->hole_from >= l->head && l->hole_to <= layout_tail(l);
 
     /* A former hole that the cap has dropped since is no longer worth widening. */
-    if (l->hole_from == l->hole_to || passed)
+    if (l->hole_from == l->hole_to || passed) {
         l->hole_from = from;
+    }
     l->hole_to = to;
 }
 
@@ -74,10 +75,12 @@ static inline void layout_count(const struct output_layout *l, struct output_cou
 {
     uint64_t tail = layout_tail(l), hole = l->hole_to - l->hole_from;
 
-    if (tail > l->written)
+    if (tail > l->written) {
         tail = l->written; /* an interrupted write took more than it gave back */
-    if (tail < l->head)
+    }
+    if (tail < l->head) {
         tail = l->head;
+    }
     uint64_t dropped = layout_overlap(l->head, tail, 0, l->written);
     counts->bytes = l->written;
     counts->lost = hole - layout_overlap(l->head, tail, l->hole_from, l->hole_to);

@@ -18,8 +18,9 @@ static int file_open(int dir, int64_t id, uint32_t attempt, enum output_stream s
 
     output_path(path, id, attempt, stream);
     *fd = openat(dir, path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-    if (*fd >= 0)
+    if (*fd >= 0) {
         return 1;
+    }
     return errno == ENOENT || errno == ENOTDIR ? 0 : -errno;
 }
 
@@ -32,23 +33,30 @@ static int layout_read(int fd, struct output_layout *l)
 
     *l = (struct output_layout){0};
     ssize_t n = pread(fd, &header, sizeof header, 0);
-    if (n < 0)
+    if (n < 0) {
         return -errno;
-    if (n < (ssize_t)sizeof header)
+    }
+    if (n < (ssize_t)sizeof header) {
         return 0;
-    if (memcmp(header.magic, output_magic, sizeof output_magic) != 0)
+    }
+    if (memcmp(header.magic, output_magic, sizeof output_magic) != 0) {
         return -EBADMSG;
+    }
     *l = header.layout;
     if (l->head > OUTPUT_CAP_MAX || l->ring > OUTPUT_CAP_MAX || l->hole_from > l->hole_to ||
-        l->written > l->reserved)
+        l->written > l->reserved) {
         return -EBADMSG;
-    if (l->counted)
+    }
+    if (l->counted) {
         return 1;
-    if (fstat(fd, &st) < 0)
+    }
+    if (fstat(fd, &st) < 0) {
         return -errno;
+    }
     uint64_t size = (uint64_t)st.st_size - sizeof header;
-    if (size > l->head + l->ring)
+    if (size > l->head + l->ring) {
         size = l->head + l->ring;
+    }
     l->written = l->reserved = size;
     return 1;
 }
@@ -60,15 +68,17 @@ static void chunk_skip(const struct output_layout *l, uint64_t o, struct output_
 
     for (uint64_t before = at + 1; before != at;) {
         before = at;
-        if (at >= l->head && at < tail)
+        if (at >= l->head && at < tail) {
             at = tail;
+        }
         if (at >= l->hole_from && at < l->hole_to) {
             at = l->hole_to;
             chunk->gap_disk = true;
         }
     }
-    if (at > l->written)
+    if (at > l->written) {
         at = l->written;
+    }
     if (at > o) {
         chunk->gap_from = o;
         chunk->gap_to = at;
@@ -82,12 +92,15 @@ static size_t chunk_size(const struct output_layout *l, const struct output_chun
 {
     uint64_t at = chunk->offset, n = l->written - at;
 
-    if (n > size)
+    if (n > size) {
         n = size;
-    if (n > 0 && n > layout_run(l, at))
+    }
+    if (n > 0 && n > layout_run(l, at)) {
         n = layout_run(l, at);
-    if (at < l->hole_from && n > l->hole_from - at)
+    }
+    if (at < l->hole_from && n > l->hole_from - at) {
         n = l->hole_from - at;
+    }
     return (size_t)n;
 }
 
@@ -98,19 +111,23 @@ static int read_chunk(int fd, int64_t offset, void *buf, size_t size, struct out
 
     for (int try = 0; known > 0; try++) {
         uint64_t o = (uint64_t)offset;
-        if (offset < 0)
+        if (offset < 0) {
             o = now.written > -o ? now.written + o : 0;
+        }
         chunk->bytes = now.written;
         chunk->offset = o;
-        if (o >= now.written)
+        if (o >= now.written) {
             return 0;
+        }
         chunk_skip(&now, o, chunk);
         size_t want = chunk_size(&now, chunk, size);
-        if (want == 0 || try == READ_TRIES)
+        if (want == 0 || try == READ_TRIES) {
             return 0;
+        }
         ssize_t n = pread(fd, buf, want, (off_t)layout_position(&now, chunk->offset));
-        if (n < 0)
+        if (n < 0) {
             return -errno;
+        }
         known = layout_read(fd, &after);
         if (known > 0 && (chunk->offset < after.head || chunk->offset >= layout_tail(&after))) {
             chunk->size = (size_t)n;
@@ -129,8 +146,9 @@ int output_read(int dir, int64_t id, uint32_t attempt, enum output_stream stream
     int fd, result = file_open(dir, id, attempt, stream, &fd);
 
     *chunk = (struct output_chunk){.offset = offset > 0 ? (uint64_t)offset : 0};
-    if (result <= 0)
+    if (result <= 0) {
         return result;
+    }
     result = read_chunk(fd, offset, buf, size, chunk);
     close(fd);
     return result;
@@ -143,11 +161,13 @@ int output_stat(int dir, int64_t id, uint32_t attempt, enum output_stream stream
     int fd, result = file_open(dir, id, attempt, stream, &fd);
 
     *counts = (struct output_counts){0, 0, 0};
-    if (result <= 0)
+    if (result <= 0) {
         return result;
+    }
     result = layout_read(fd, &layout);
     close(fd);
-    if (result > 0)
+    if (result > 0) {
         layout_count(&layout, counts);
+    }
     return result < 0 ? result : 0;
 }

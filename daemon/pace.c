@@ -10,8 +10,9 @@ void pace_rate_set(struct pace_rate *rate, double per_second, int64_t now_ns)
     int64_t interval_ns = per_second > 0 ? (int64_t)(SECOND / per_second) : 0;
     int64_t latest_ns = now_ns + interval_ns;
     rate->interval_ns = interval_ns;
-    if (rate->next_ns > latest_ns)
+    if (rate->next_ns > latest_ns) {
         rate->next_ns = latest_ns;
+    }
 }
 
 int64_t pace_rate_when(const struct pace_rate *rate)
@@ -21,14 +22,17 @@ int64_t pace_rate_when(const struct pace_rate *rate)
 
 bool pace_rate_take(struct pace_rate *rate, int64_t now_ns)
 {
-    if (rate->interval_ns == 0)
+    if (rate->interval_ns == 0) {
         return true;
-    if (now_ns < rate->next_ns)
+    }
+    if (now_ns < rate->next_ns) {
         return false;
+    }
     /* A little late is made up for: timers wake us up to a millisecond late, and the mean is what was asked for. What was
      * missed before that is gone, but for a burst that no timer could tell from even spacing. */
-    if (rate->next_ns < now_ns - SLACK_NS)
+    if (rate->next_ns < now_ns - SLACK_NS) {
         rate->next_ns = rate->interval_ns < SLACK_NS ? now_ns - SLACK_NS : now_ns;
+    }
     rate->next_ns += rate->interval_ns;
     return true;
 }

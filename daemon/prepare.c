@@ -18,8 +18,9 @@
 
 int prepare_user(const struct config *config)
 {
-    if (geteuid() != 0 || config->allow_root)
+    if (geteuid() != 0 || config->allow_root) {
         return 0;
+    }
     log_error("refusing to run as root: use a service user, or set allow_root = yes in [daemon]",
               LOG_NONE);
     return CONFIG_EXIT_PERMISSION;
@@ -33,12 +34,14 @@ static int make_state_dir(const char *path)
     for (char *slash = copy ? strchr(copy + 1, '/') : NULL; rc == 0 && slash;
          slash = strchr(slash + 1, '/')) {
         *slash = '\0';
-        if (mkdir(copy, 0755) < 0 && errno != EEXIST)
+        if (mkdir(copy, 0755) < 0 && errno != EEXIST) {
             rc = -errno;
+        }
         *slash = '/';
     }
-    if (rc == 0 && mkdir(path, 0700) < 0 && errno != EEXIST)
+    if (rc == 0 && mkdir(path, 0700) < 0 && errno != EEXIST) {
         rc = -errno;
+    }
     free(copy);
     return rc;
 }
@@ -50,10 +53,12 @@ static int open_state_dir(const char *path, int *fd)
         *fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         rc = *fd < 0 ? -errno : 0;
     }
-    if (rc == 0 && faccessat(*fd, ".", R_OK | W_OK | X_OK, AT_EACCESS) < 0)
+    if (rc == 0 && faccessat(*fd, ".", R_OK | W_OK | X_OK, AT_EACCESS) < 0) {
         rc = -errno;
-    if (rc == 0)
+    }
+    if (rc == 0) {
         return 0;
+    }
     log_error("cannot use the state folder", LOG_STR("path", path), LOG_ERR(rc));
     return rc == -ENOMEM ? CONFIG_EXIT_INTERNAL : CONFIG_EXIT_PERMISSION;
 }
@@ -70,8 +75,9 @@ static void raise_descriptor_limit(void)
 int prepare_process(const struct config *config, int *state_dir, struct exec_env *exec)
 {
     int rc = process_init();
-    if (rc == 0)
+    if (rc == 0) {
         rc = notify_open();
+    }
     if (rc < 0) {
         log_error("cannot prepare the process", LOG_ERR(rc));
         return CONFIG_EXIT_INTERNAL;
@@ -81,8 +87,9 @@ int prepare_process(const struct config *config, int *state_dir, struct exec_env
     (void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0); /* its memory holds what every user's jobs were given */
     (void)setenv("UV_USE_IO_URING", "0", 1);
     int code = open_state_dir(config->state_dir, state_dir);
-    if (code)
+    if (code) {
         return code;
+    }
     rc = exec_env_init(exec, config, *state_dir);
     if (rc < 0) {
         log_error(rc == -ENOENT ? "COSCHED_EXEC names no program" : "cannot prepare commands",

@@ -48,11 +48,13 @@ enum { CHILDREN_TEXT = 1024 };
 static ssize_t read_small(int dir, const char *path, char *buf, size_t size)
 {
     int fd = openat(dir, path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-    if (fd < 0)
+    if (fd < 0) {
         return -errno;
+    }
     ssize_t n = read(fd, buf, size);
-    if (n < 0)
+    if (n < 0) {
         n = -errno;
+    }
     close(fd);
     return n;
 }
@@ -65,16 +67,20 @@ int process_init(void)
     /* Descriptors 0-2 of a child are made by dup2 from higher ones: none of ours may sit there. */
     do {
         fd = open("/dev/null", O_RDWR); // NOLINT: 0-2 are to be inherited
-        if (fd < 0)
+        if (fd < 0) {
             return -errno;
+        }
     } while (fd <= 2);
     close(fd);
-    if (prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) < 0)
+    if (prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) < 0) {
         return -errno;
-    if (signal(SIGPIPE, SIG_IGN) == SIG_ERR)
+    }
+    if (signal(SIGPIPE, SIG_IGN) == SIG_ERR) {
         return -errno;
-    if (getrlimit(RLIMIT_NOFILE, &files) < 0)
+    }
+    if (getrlimit(RLIMIT_NOFILE, &files) < 0) {
         return -errno;
+    }
     state.files_soft = files.rlim_cur;
 
     ssize_t n = read_small(AT_FDCWD, "/proc/sys/kernel/random/boot_id", state.boot_id,
@@ -106,22 +112,27 @@ static int instance_make(int state_dir, char out[PROCESS_INSTANCE_SIZE])
 {
     unsigned char random[(PROCESS_INSTANCE_SIZE - 1) / 2];
 
-    if (getrandom(random, sizeof random, 0) != (ssize_t)sizeof random)
+    if (getrandom(random, sizeof random, 0) != (ssize_t)sizeof random) {
         return -EIO;
-    for (size_t i = 0; i < sizeof random; i++)
+    }
+    for (size_t i = 0; i < sizeof random; i++) {
         snprintf(out + 2 * i, 3, "%02x", random[i]);
+    }
 
     int fd = openat(state_dir, "instance.new",
                     O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
-    if (fd < 0)
+    if (fd < 0) {
         return -errno;
+    }
     int result = 0;
     errno = EIO;
-    if (write(fd, out, PROCESS_INSTANCE_SIZE - 1) != PROCESS_INSTANCE_SIZE - 1 || fsync(fd) < 0)
+    if (write(fd, out, PROCESS_INSTANCE_SIZE - 1) != PROCESS_INSTANCE_SIZE - 1 || fsync(fd) < 0) {
         result = -errno;
+    }
     close(fd);
-    if (result == 0 && renameat(state_dir, "instance.new", state_dir, "instance") < 0)
+    if (result == 0 && renameat(state_dir, "instance.new", state_dir, "instance") < 0) {
         result = -errno;
+    }
     return result;
 }
 
@@ -145,10 +156,12 @@ int process_find_helper(char **path)
     const char *asked = getenv("COSCHED_EXEC");
 
     *path = NULL;
-    if (!asked || !*asked)
+    if (!asked || !*asked) {
         return 0;
-    if (access(asked, X_OK) < 0)
+    }
+    if (access(asked, X_OK) < 0) {
         return -ENOENT;
+    }
     *path = strdup(asked);
     return *path ? 0 : -ENOMEM;
 }
@@ -162,10 +175,11 @@ static size_t registry_place(pid_t pid)
 
     while (low < high) {
         size_t middle = low + (high - low) / 2;
-        if (state.pids[middle] < pid)
+        if (state.pids[middle] < pid) {
             low = middle + 1;
-        else
+        } else {
             high = middle;
+        }
     }
     return low;
 }
@@ -193,8 +207,9 @@ int process_register_begin(void)
             result = -ENOMEM;
         }
     }
-    if (result == 0)
+    if (result == 0) {
         state.spawning++;
+    }
     pthread_mutex_unlock(&state.lock);
     return result;
 }
@@ -237,15 +252,17 @@ bool process_ends_within(pid_t pid, int ms, int *status)
     struct pollfd end = {.fd = pidfd_open(pid, 0), .events = POLLIN};
     bool ended = false;
 
-    if (end.fd < 0)
+    if (end.fd < 0) {
         return false;
+    }
     /* A signal that cuts the wait short only makes it one that lasts. */
     if (poll(&end, 1, ms) > 0) {
         /* Its number is given up in the same breath: nobody may signal its successor. */
         pthread_mutex_lock(&state.lock);
         ended = waitpid(pid, status, WNOHANG) == pid;
-        if (ended)
+        if (ended) {
             registry_remove(pid);
+        }
         pthread_mutex_unlock(&state.lock);
     }
     close(end.fd);
@@ -281,8 +298,9 @@ int process_signal_group(pid_t pid, int signal_number)
 
     /* Only while it is registered is the number certain to be that child's: under the lock it stays so. */
     pthread_mutex_lock(&state.lock);
-    if (pid > 1 && registry_has(pid))
+    if (pid > 1 && registry_has(pid)) {
         result = kill(-pid, signal_number) < 0 ? -errno : 0;
+    }
     pthread_mutex_unlock(&state.lock);
     return result;
 }
@@ -296,23 +314,27 @@ static int for_each_leader_child(bool (*each)(pid_t pid, void *arg), void *arg)
     off_t offset = 0;
     pid_t pid = 0;
 
-    if (state.children < 0)
+    if (state.children < 0) {
         return -ENOSYS;
+    }
     for (;;) {
         ssize_t n = pread(state.children, text, CHILDREN_TEXT, offset);
-        if (n < 0)
+        if (n < 0) {
             return -errno;
+        }
         for (ssize_t i = 0; i < n; i++) {
             if (text[i] >= '0' && text[i] <= '9') {
                 pid = 10 * pid + (text[i] - '0');
             } else if (pid > 0) {
-                if (!each(pid, arg))
+                if (!each(pid, arg)) {
                     return 0;
+                }
                 pid = 0;
             }
         }
-        if (n == 0)
+        if (n == 0) {
             return 0;
+        }
         offset += n;
     }
 }
@@ -322,10 +344,12 @@ static bool reap_one(pid_t pid, void *count)
 {
     siginfo_t info = {.si_pid = 0};
 
-    if (registry_has(pid))
+    if (registry_has(pid)) {
         return true;
-    if (waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG) == 0 && info.si_pid)
+    }
+    if (waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG) == 0 && info.si_pid) {
         ++*(int *)count;
+    }
     return true;
 }
 
@@ -336,8 +360,9 @@ int process_reap_orphans(void)
     pthread_mutex_lock(&state.lock);
     while (state.spawning == 0) {
         siginfo_t info = {.si_pid = 0};
-        if (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) < 0 || info.si_pid == 0)
+        if (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) < 0 || info.si_pid == 0) {
             break;
+        }
         if (registry_has(info.si_pid)) {
             /* Its task will take it. It hides those behind it: look at each child by number. */
             for_each_leader_child(reap_one, &count);
@@ -374,8 +399,9 @@ bool process_group_lives(pid_t pid)
 
 bool process_may_have_left(pid_t pid)
 {
-    if (process_group_lives(pid))
+    if (process_group_lives(pid)) {
         return true;
+    }
     /* The main process is gone, so whatever it left has passed to us: the kernel hands children on
      * before it reports a death. A long list of children is not read here, but by
      * process_end_leftovers. */

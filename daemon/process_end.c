@@ -51,12 +51,14 @@ static int stat_read(pid_t pid, struct proc_stat *st)
 
     snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
     int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
+    if (fd < 0) {
         return -ESRCH;
+    }
     ssize_t n = read(fd, text, sizeof text - 1);
     close(fd);
-    if (n <= 0)
+    if (n <= 0) {
         return -ESRCH;
+    }
     text[n] = '\0';
 
     const char *rest = strrchr(text, ')');
@@ -69,8 +71,9 @@ static int stat_read(pid_t pid, struct proc_stat *st)
                " %*d %*u %llu %*u %*u %*u %*u %*u %*u %*u %*u %*u %*u %*u %*d %*d %*u %*u %*u %*u"
                " %*d %*u %*u %*u %*u %*u %llu %llu",
                &st->state, &parent, &group, &session, &start, &st->memory, &st->code,
-               &st->environ_start, &st->environ_end) != 9)
+               &st->environ_start, &st->environ_end) != 9) {
         return -ESRCH;
+    }
     st->parent = parent;
     st->group = group;
     st->session = session;
@@ -82,8 +85,9 @@ int process_start_time(pid_t pid, uint64_t *start_time)
 {
     struct proc_stat st;
 
-    if (pid <= 0 || stat_read(pid, &st) < 0)
+    if (pid <= 0 || stat_read(pid, &st) < 0) {
         return -ESRCH;
+    }
     *start_time = st.start_time;
     return 0;
 }
@@ -108,19 +112,22 @@ static ssize_t environ_read_once(struct hunt *h, pid_t pid)
 
     snprintf(path, sizeof path, "/proc/%d/environ", (int)pid);
     int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
+    if (fd < 0) {
         return -errno;
+    }
     for (;;) {
         if (length + 1 >= h->size) {
             char *larger = h->size < ENVIRON_MAX ? realloc(h->text, 2 * h->size) : NULL;
-            if (!larger)
+            if (!larger) {
                 break;
+            }
             h->text = larger;
             h->size *= 2;
         }
         ssize_t n = read(fd, h->text + length, h->size - length - 1);
-        if (n <= 0)
+        if (n <= 0) {
             break;
+        }
         length += (size_t)n;
     }
     close(fd);
@@ -147,10 +154,12 @@ static size_t environ_read(struct hunt *h, pid_t pid)
 
     for (int waits = 0; stat_read(pid, &before) == 0; waits++) {
         ssize_t length = environ_read_once(h, pid);
-        if (length < 0 || stat_read(pid, &after) < 0)
+        if (length < 0 || stat_read(pid, &after) < 0) {
             return 0;
-        if (is_settled(h, &before, &after, (size_t)length) || waits == EXECVE_WAITS_MAX)
+        }
+        if (is_settled(h, &before, &after, (size_t)length) || waits == EXECVE_WAITS_MAX) {
             return (size_t)length;
+        }
         nanosleep(&moment, NULL);
     }
     return 0;
@@ -174,12 +183,15 @@ static bool hunt_matches(struct hunt *h, pid_t pid)
 
     /* A zombie is dead already; a registered child is another job's main process. */
     if (pid <= 1 || pid == h->self || stat_read(pid, &st) < 0 || st.state == 'Z' ||
-        st.state == 'X' || process_registered(pid))
+        st.state == 'X' || process_registered(pid)) {
         return false;
-    if (h->main_pid > 1 && (st.group == h->main_pid || st.session == h->main_pid))
+    }
+    if (h->main_pid > 1 && (st.group == h->main_pid || st.session == h->main_pid)) {
         return true;
-    if (h->strays && st.parent == h->self && process_only_orphans())
+    }
+    if (h->strays && st.parent == h->self && process_only_orphans()) {
         return true;
+    }
     return environ_marked(h, pid);
 }
 
@@ -188,11 +200,12 @@ static void hunt_wait(struct hunt *h)
 {
     for (size_t i = 0; i < h->dying_count; i++) {
         int ready;
-        do
+        do {
             ready = poll(&h->dying[i], 1, DYING_WAIT_MS);
-        while (ready < 0 && errno == EINTR);
-        if (ready == 0)
+        } while (ready < 0 && errno == EINTR);
+        if (ready == 0) {
             h->stuck++;
+        }
         close(h->dying[i].fd);
     }
     h->dying_count = 0;
@@ -202,19 +215,22 @@ static void hunt_wait(struct hunt *h)
 /* 1 when it was the job's. */
 static int hunt_kill(struct hunt *h, pid_t pid)
 {
-    if (!hunt_matches(h, pid))
+    if (!hunt_matches(h, pid)) {
         return 0;
+    }
     int fd = pidfd_open(pid, 0);
-    if (fd < 0)
+    if (fd < 0) {
         return 0;
+    }
     /* The second look: from here on the pidfd, not the number, says who it is. */
     if (!hunt_matches(h, pid) || pidfd_send_signal(fd, SIGKILL, NULL, 0) < 0) {
         close(fd);
         return 0;
     }
     h->killed++;
-    if (h->dying_count == DYING_MAX)
+    if (h->dying_count == DYING_MAX) {
         hunt_wait(h);
+    }
     h->dying[h->dying_count++] = (struct pollfd){.fd = fd, .events = POLLIN};
     return 1;
 }
@@ -225,11 +241,14 @@ static int hunt_scan(struct hunt *h)
     int met = 0;
     DIR *proc = opendir("/proc");
 
-    if (!proc)
+    if (!proc) {
         return -errno;
-    for (const struct dirent *entry; (entry = readdir(proc));)
-        if (isdigit((unsigned char)entry->d_name[0]))
+    }
+    for (const struct dirent *entry; (entry = readdir(proc));) {
+        if (isdigit((unsigned char)entry->d_name[0])) {
             met += hunt_kill(h, (pid_t)strtol(entry->d_name, NULL, 10));
+        }
+    }
     closedir(proc);
     hunt_wait(h);
     return met;
@@ -244,25 +263,30 @@ static int hunt_run(struct hunt *h, const char *instance, int64_t id)
     snprintf(h->instance, sizeof h->instance, "COSCHED_INSTANCE=%s", instance);
     h->size = 16 << 10;
     h->text = malloc(h->size);
-    if (h->text)
+    if (h->text) {
         for (int i = 0; i < SCANS_MAX && !h->stuck; i++) {
             met = hunt_scan(h);
-            if (met <= 0)
+            if (met <= 0) {
                 break;
+            }
         }
+    }
     free(h->text);
-    if (met < 0)
+    if (met < 0) {
         return met;
+    }
     return met > 0 || h->stuck ? -EAGAIN : h->killed;
 }
 
 int process_end_leftovers(const char *instance, int64_t id, pid_t pid)
 {
-    if (!process_group_lives(pid) && !process_has_strangers())
+    if (!process_group_lives(pid) && !process_has_strangers()) {
         return 0;
+    }
     struct hunt *h = calloc(1, sizeof *h);
-    if (!h)
+    if (!h) {
         return -ENOMEM;
+    }
     h->main_pid = pid;
     h->strays = true;
     int result = hunt_run(h, instance, id);
@@ -277,16 +301,19 @@ int process_end_job(const char *instance, int64_t id, const struct process_mark 
     /* Without a boot id on either side nothing can be told apart from its successor: only the
      * environment speaks. */
     if (mark->pid && mark->boot_id[0] && process_boot_id()[0] &&
-        strcmp(mark->boot_id, process_boot_id()) != 0)
+        strcmp(mark->boot_id, process_boot_id()) != 0) {
         return 0;
+    }
     struct hunt *h = calloc(1, sizeof *h);
-    if (!h)
+    if (!h) {
         return -ENOMEM;
+    }
     /* While the main process lives, its number is its own, and so are group and session. Once it is
      * gone the number may be anybody's. */
     if (mark->pid > 1 && mark->boot_id[0] && process_start_time(mark->pid, &start) == 0 &&
-        start == mark->start_time)
+        start == mark->start_time) {
         h->main_pid = mark->pid;
+    }
     int result = hunt_run(h, instance, id);
     free(h);
     return result;

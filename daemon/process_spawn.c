@@ -36,22 +36,26 @@
 static int open_stdin(const struct process_command *command)
 {
     int fd = memfd_create("stdin", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-    if (fd < 0)
+    if (fd < 0) {
         return -errno;
+    }
     int error = 0;
     for (size_t done = 0; done < command->stdin_size && !error;) {
         ssize_t n = write(fd, command->stdin_data + done, command->stdin_size - done);
-        if (n > 0)
+        if (n > 0) {
             done += (size_t)n;
-        else if (errno != EINTR)
+        } else if (errno != EINTR) {
             error = n < 0 ? errno : EIO;
+        }
     }
     if (!error &&
         (lseek(fd, 0, SEEK_SET) < 0 ||
-         fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL) < 0))
+         fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL) < 0)) {
         error = errno;
-    if (!error)
+    }
+    if (!error) {
         return fd;
+    }
     close(fd);
     return -error;
 }
@@ -61,8 +65,9 @@ static int open_pipe(int *ours, int *theirs)
 {
     int ends[2];
 
-    if (pipe2(ends, O_CLOEXEC) < 0)
+    if (pipe2(ends, O_CLOEXEC) < 0) {
         return -errno;
+    }
     *ours = ends[0];
     *theirs = ends[1];
     return fcntl(ends[0], F_SETFL, O_NONBLOCK) < 0 ? -errno : 0;
@@ -83,9 +88,11 @@ BECOME_CHILD static int lay_out(const int fds[3])
 {
     long null = fds[0] >= 0 ? fds[0] : syscall(SYS_openat, AT_FDCWD, "/dev/null", O_RDONLY);
 
-    for (int i = 0; i < 3; i++)
-        if (null < 0 || syscall(SYS_dup3, i == 0 ? null : fds[i], i, 0) < 0)
+    for (int i = 0; i < 3; i++) {
+        if (null < 0 || syscall(SYS_dup3, i == 0 ? null : fds[i], i, 0) < 0) {
             return errno;
+        }
+    }
     return 0;
 }
 
@@ -94,8 +101,9 @@ BECOME_CHILD static int child_main(void *arg)
     struct birth *birth = arg;
     struct become_failure failure = {"descriptors", lay_out(birth->fds)};
 
-    if (failure.error == 0)
+    if (failure.error == 0) {
         failure = become(&birth->how);
+    }
     birth->failure = failure;
     syscall(SYS_exit_group, become_exit_code(&failure));
     return 0;
@@ -140,8 +148,9 @@ static void describe(const struct process_command *c, struct become *how)
     how->cwd = c->cwd ? c->cwd : "/";
     how->umask = c->umask;
     how->nice = c->nice > 0 ? (uint64_t)c->nice : BECOME_UNSET;
-    if (files_soft > 0 && getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur != files_soft)
+    if (files_soft > 0 && getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur != files_soft) {
         how->files_soft = files_soft;
+    }
     how->nofile = c->limits.nofile;
     how->memory = c->limits.memory_bytes;
     how->cpu_time = c->limits.cpu_seconds;
@@ -154,8 +163,9 @@ static int spawn_child(const struct process_command *c, const int fds[3], struct
     struct birth birth = {.fds = fds};
     void *stack = aligned_alloc(16, CHILD_STACK + PATH_MAX);
 
-    if (!stack)
+    if (!stack) {
         return -ENOMEM;
+    }
     describe(c, &birth.how);
     birth.how.candidate = (char *)stack + CHILD_STACK;
     int result = clone_child(&birth, stack, &p->pid);
@@ -174,8 +184,9 @@ enum { REPORT_FD = 3, SETTINGS_MAX = 320 };
 static void settings_add(char *text, const char *name, uint64_t value)
 {
     size_t length = strlen(text);
-    if (value != PROCESS_UNLIMITED)
+    if (value != PROCESS_UNLIMITED) {
         snprintf(text + length, SETTINGS_MAX - length, ",%s=%llu", name, (unsigned long long)value);
+    }
 }
 
 static void settings_format(const struct process_command *c, char text[SETTINGS_MAX])
@@ -184,10 +195,12 @@ static void settings_format(const struct process_command *c, char text[SETTINGS_
     uint64_t files_soft = process_files_soft();
 
     snprintf(text, SETTINGS_MAX, "report=%d,umask=%o", REPORT_FD, c->umask & 0777);
-    if (c->nice > 0)
+    if (c->nice > 0) {
         settings_add(text, "nice", (uint64_t)c->nice);
-    if (files_soft > 0 && getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur != files_soft)
+    }
+    if (files_soft > 0 && getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur != files_soft) {
         settings_add(text, "files_soft", files_soft);
+    }
     settings_add(text, "nofile", c->limits.nofile);
     settings_add(text, "memory", c->limits.memory_bytes);
     settings_add(text, "cpu_time", c->limits.cpu_seconds);
@@ -201,11 +214,13 @@ static char **helper_argv(const struct process_command *c, char *settings)
     static char name[] = "cosched-exec", root[] = "/";
     size_t count = 0;
 
-    while (c->argv[count])
+    while (c->argv[count]) {
         count++;
+    }
     char **argv = calloc(count + 4, sizeof *argv);
-    if (!argv)
+    if (!argv) {
         return NULL;
+    }
     argv[0] = name;
     argv[1] = settings;
     /* posix_spawn wants char *, and does not write. */
@@ -223,17 +238,20 @@ static int posix_spawn_helper(const struct process_command *c, char *const *argv
     sigset_t none, all;
     int error = posix_spawn_file_actions_init(&actions);
 
-    if (error)
+    if (error) {
         return -error;
+    }
     error = posix_spawnattr_init(&attr);
     if (error) {
         posix_spawn_file_actions_destroy(&actions);
         return -error;
     }
-    if (fds[0] < 0)
+    if (fds[0] < 0) {
         error = posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
-    for (int i = fds[0] < 0; i < 4 && !error; i++)
+    }
+    for (int i = fds[0] < 0; i < 4 && !error; i++) {
         error = posix_spawn_file_actions_adddup2(&actions, fds[i], i);
+    }
     /* The helper does all of this again. Here it matters for the moment before its first line: the
      * group must exist when we return, and a TERM that arrives early must not meet an ignored or
      * blocked signal. */
@@ -243,8 +261,9 @@ static int posix_spawn_helper(const struct process_command *c, char *const *argv
     posix_spawnattr_setsigdefault(&attr, &all);
     posix_spawnattr_setflags(&attr,
                              POSIX_SPAWN_SETSID | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
-    if (!error)
+    if (!error) {
         error = posix_spawn(pid, c->helper, &actions, &attr, argv, c->envp);
+    }
     posix_spawnattr_destroy(&attr);
     posix_spawn_file_actions_destroy(&actions);
     return -error;
@@ -262,8 +281,9 @@ static int spawn_helper(const struct process_command *c, const int fds[3], struc
         result = argv ? posix_spawn_helper(c, argv, four, &p->pid) : -ENOMEM;
         free(argv);
     }
-    if (four[3] >= 0)
+    if (four[3] >= 0) {
         close(four[3]);
+    }
     return result;
 }
 
@@ -274,21 +294,27 @@ int process_spawn(const struct process_command *command, struct process *p)
     int fds[3] = {-1, -1, -1}, result = 0;
 
     *p = PROCESS_NULL;
-    if (command->stdin_size > 0)
+    if (command->stdin_size > 0) {
         result = fds[0] = open_stdin(command);
-    if (result >= 0)
+    }
+    if (result >= 0) {
         result = open_pipe(&p->out, &fds[1]);
-    if (result == 0)
+    }
+    if (result == 0) {
         result = open_pipe(&p->err, &fds[2]);
-    if (result == 0)
+    }
+    if (result == 0) {
         result = process_register_begin();
+    }
     if (result == 0) {
         result = command->helper ? spawn_helper(command, fds, p) : spawn_child(command, fds, p);
         process_register_end(result == 0 ? p->pid : 0);
     }
-    for (int i = 0; i < 3; i++)
-        if (fds[i] >= 0)
+    for (int i = 0; i < 3; i++) {
+        if (fds[i] >= 0) {
             close(fds[i]);
+        }
+    }
     if (result < 0) {
         process_close(p);
         *p = PROCESS_NULL;
@@ -302,8 +328,9 @@ void process_close(struct process *p)
     int *const fds[] = {&p->out, &p->err, &p->report};
 
     for (size_t i = 0; i < sizeof fds / sizeof fds[0]; i++) {
-        if (*fds[i] >= 0)
+        if (*fds[i] >= 0) {
             close(*fds[i]);
+        }
         *fds[i] = -1;
     }
 }
@@ -314,17 +341,20 @@ bool process_failed(const struct process *p, struct process_report *report)
     ssize_t n;
 
     *report = p->failed;
-    if (p->report < 0)
+    if (p->report < 0) {
         return report->stage[0] != '\0';
-    do
+    }
+    do {
         n = read(p->report, text, sizeof text - 1);
-    while (n < 0 && errno == EINTR);
-    if (n <= 0)
+    } while (n < 0 && errno == EINTR);
+    if (n <= 0) {
         return false;
+    }
     text[n] = '\0';
     size_t length = strcspn(text, " ");
-    if (length >= sizeof report->stage)
+    if (length >= sizeof report->stage) {
         length = sizeof report->stage - 1;
+    }
     memcpy(report->stage, text, length);
     report->stage[length] = '\0';
     report->error = (int)strtol(text + length, NULL, 10);

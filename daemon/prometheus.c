@@ -112,8 +112,9 @@ static void write_jobs(const struct metrics *m, struct buf *out, const struct me
                       started[] = "attempts_started_total";
     counter(out, "jobs_submitted_total", "Jobs accepted.", m->submitted);
     head(out, started, COUNTER, "Attempts started, by kind.");
-    for (size_t i = 0; i < kind_count() && i < METRICS_KINDS_MAX; i++)
+    for (size_t i = 0; i < kind_count() && i < METRICS_KINDS_MAX; i++) {
         labelled(out, started, "kind", kind_at(i)->name, m->started_by_kind[i]);
+    }
     counter(out, "attempts_interrupted_total", "Attempts cut off by the daemon's end.",
             m->interrupted);
     counter(out, "attempts_retried_total",
@@ -171,9 +172,10 @@ static void write_queues(struct buf *out, const struct metrics_view *view)
 
     for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
         head(out, table[i].name, GAUGE, table[i].help);
-        for (size_t k = 0; k < view->queue_count; k++)
+        for (size_t k = 0; k < view->queue_count; k++) {
             labelled(out, table[i].name, "queue", view->queues[k].name,
                      table[i].value(&view->queues[k]));
+        }
     }
     head(out, "queue_rate", GAUGE, "Starts allowed a second; 0 is no limit.");
     for (size_t k = 0; k < view->queue_count; k++) {

@@ -40,12 +40,13 @@ static void end_processes(const char *instance, const struct store_interrupted *
              job->boot_id);
     int64_t killed = 0;
     int rc = cosched_blocking(&killed, end_leftover, &left);
-    if (rc < 0 || killed < 0)
+    if (rc < 0 || killed < 0) {
         log_error("processes of a job would not die", LOG_INT("id", job->id),
                   LOG_ERR(rc < 0 ? rc : (int)killed));
-    else if (killed > 0)
+    } else if (killed > 0) {
         log_info("ended what a former attempt left", LOG_INT("id", job->id),
                  LOG_INT("processes", killed));
+    }
 }
 
 static int64_t end_some(void *arg)
@@ -67,9 +68,11 @@ static void end_all(struct recovering *r)
     const cosched_attr attr = {
         .struct_size = sizeof attr, .name = "recover", .affinity = COSCHED_MAIN};
     if (cosched_group_init(&group, &collect) == 0) {
-        for (int i = 1; i < SIDE_BY_SIDE && (size_t)i < r->recovery->count; i++)
-            if (cosched_group_spawn(&group, end_some, r, &attr) < 0)
+        for (int i = 1; i < SIDE_BY_SIDE && (size_t)i < r->recovery->count; i++) {
+            if (cosched_group_spawn(&group, end_some, r, &attr) < 0) {
                 break; /* fewer side by side */
+            }
+        }
         (void)end_some(r);
         (void)cosched_group_join(&group, COSCHED_NEVER);
     }
@@ -80,8 +83,9 @@ int recover(struct store *store, struct store_recovery *recovery, const char *in
 {
     struct store_effects effects = STORE_EFFECTS_INIT;
     struct recovering r = {recovery, instance, 0};
-    if (recovery->count == 0)
+    if (recovery->count == 0) {
         return 0;
+    }
     end_all(&r);
     int rc = store_recover_commit(store, recovery, dispatch_wall_us(), &effects);
     store_effects_fini(&effects); /* nothing is in memory yet: the load that follows sees it all */

@@ -22,11 +22,13 @@ static int64_t read_settings(void *arg)
     struct reading *r = arg;
     size_t size = 0;
     FILE *said = open_memstream(&r->faults, &size);
-    if (!said)
+    if (!said) {
         return -ENOMEM;
+    }
     int code = config_load(&r->next, r->from->argc, r->from->argv, said, said);
-    if (fclose(said) != 0)
+    if (fclose(said) != 0) {
         return -ENOMEM;
+    }
     fputs(r->faults, stderr);
     return code;
 }
@@ -43,10 +45,12 @@ static int take_settings(struct reload *reload, struct reading *r, char *why, si
 {
     int64_t result = 0;
     int rc = cosched_blocking(&result, read_settings, r);
-    if (rc == 0 && result != -1)
+    if (rc == 0 && result != -1) {
         rc = result < 0 ? (int)result : -EINVAL;
-    if (rc == 0)
+    }
+    if (rc == 0) {
         rc = config_take_over(reload->config, &r->next);
+    }
     if (rc < 0) {
         tell_fault(rc == -EINVAL && r->faults ? r->faults : cosched_strerror(rc), why, size);
         log_error("settings not taken over: the old ones stay", LOG_ERR(rc));
@@ -69,8 +73,9 @@ int reload_settings(struct reload *reload, struct surface_reload *out)
     }
     r->from = reload;
     bool serving = *reload->stop_requests == 0;
-    if (serving)
+    if (serving) {
         (void)notify_reloading();
+    }
     rc = take_settings(reload, r, out->why, sizeof out->why);
     if (rc == 0) {
         int restart =
@@ -80,8 +85,9 @@ int reload_settings(struct reload *reload, struct surface_reload *out)
     config_fini(&r->next);
     free(r->faults);
     free(r);
-    if (serving)
+    if (serving) {
         (void)notify_ready("serving");
+    }
     cosched_mutex_unlock(&reload->lock);
     return rc;
 }

@@ -24,8 +24,9 @@ void rows_init(struct rows *rows)
 
 void rows_fini(struct rows *rows)
 {
-    for (size_t i = 0; i < rows->chunk_count; i++)
+    for (size_t i = 0; i < rows->chunk_count; i++) {
         free(rows->chunks[i]);
+    }
     free(rows->chunks);
     free(rows->table);
     rows_init(rows);
@@ -51,15 +52,17 @@ static size_t place_of(const struct rows *rows, int64_t id)
 {
     uint32_t hash = hash_of(id);
     size_t mask = rows->table_size - 1, i = hash & mask;
-    while (rows->table[i].slot != ROW_NOWHERE && !stands_for(rows, &rows->table[i], hash, id))
+    while (rows->table[i].slot != ROW_NOWHERE && !stands_for(rows, &rows->table[i], hash, id)) {
         i = (i + 1) & mask;
+    }
     return i;
 }
 
 struct row *rows_find(const struct rows *rows, int64_t id)
 {
-    if (rows->count == 0)
+    if (rows->count == 0) {
         return NULL;
+    }
     size_t i = place_of(rows, id);
     return rows->table[i].slot == ROW_NOWHERE ? NULL : row_at(rows, rows->table[i].slot);
 }
@@ -68,15 +71,18 @@ static int table_grow(struct rows *rows)
 {
     size_t size = rows->table_size ? rows->table_size * 2 : TABLE_MIN, mask = size - 1;
     struct row_slot *table = malloc(size * sizeof *table);
-    if (!table)
+    if (!table) {
         return -ENOMEM;
+    }
     memset(table, 0xFF, size * sizeof *table);
     for (size_t i = 0; i < rows->table_size; i++) {
-        if (rows->table[i].slot == ROW_NOWHERE)
+        if (rows->table[i].slot == ROW_NOWHERE) {
             continue;
+        }
         size_t place = rows->table[i].hash & mask;
-        while (table[place].slot != ROW_NOWHERE)
+        while (table[place].slot != ROW_NOWHERE) {
             place = (place + 1) & mask;
+        }
         table[place] = rows->table[i];
     }
     free(rows->table);
@@ -90,14 +96,16 @@ static int chunk_add(struct rows *rows)
     if (rows->chunk_count == rows->chunk_room) {
         size_t room = rows->chunk_room ? rows->chunk_room * 2 : 16;
         struct row **grown = realloc(rows->chunks, room * sizeof(struct row *));
-        if (!grown)
+        if (!grown) {
             return -ENOMEM;
+        }
         rows->chunks = grown;
         rows->chunk_room = room;
     }
     struct row *chunk = aligned_alloc(64, CHUNK_ROWS * sizeof *chunk);
-    if (!chunk)
+    if (!chunk) {
         return -ENOMEM;
+    }
     rows->chunks[rows->chunk_count++] = chunk;
     return 0;
 }
@@ -109,20 +117,23 @@ static uint32_t slot_take(struct rows *rows)
         rows->free_head = (uint32_t)row_at(rows, slot)->order;
         return slot;
     }
-    if (rows->used == rows->chunk_count * CHUNK_ROWS && chunk_add(rows) < 0)
+    if (rows->used == rows->chunk_count * CHUNK_ROWS && chunk_add(rows) < 0) {
         return ROW_NOWHERE;
+    }
     return rows->used++;
 }
 
 struct row *rows_add(struct rows *rows, int64_t id)
 {
-    if ((rows->count + 1) * 10 > rows->table_size * 7 && table_grow(rows) < 0)
+    if ((rows->count + 1) * 10 > rows->table_size * 7 && table_grow(rows) < 0) {
         return NULL;
+    }
     size_t i = place_of(rows, id);
     assert(rows->table[i].slot == ROW_NOWHERE);
     uint32_t slot = slot_take(rows);
-    if (slot == ROW_NOWHERE)
+    if (slot == ROW_NOWHERE) {
         return NULL;
+    }
     struct row *row = row_at(rows, slot);
     *row = (struct row){.id = id, .at = {ROW_NOWHERE, ROW_NOWHERE}};
     rows->table[i] = (struct row_slot){.slot = slot, .hash = hash_of(id)};
@@ -158,9 +169,11 @@ void rows_remove(struct rows *rows, struct row *row)
 
 void rows_each(struct rows *rows, void (*each)(void *ctx, struct row *row), void *ctx)
 {
-    for (size_t i = 0; i < rows->table_size; i++)
-        if (rows->table[i].slot != ROW_NOWHERE)
+    for (size_t i = 0; i < rows->table_size; i++) {
+        if (rows->table[i].slot != ROW_NOWHERE) {
             each(ctx, row_at(rows, rows->table[i].slot));
+        }
+    }
 }
 
 /* --- heaps ------------------------------------------------------------------------------------------- */
@@ -188,8 +201,9 @@ static void sift_up(struct row_heap *heap, uint32_t i, struct row *row)
 {
     while (i > 0) {
         uint32_t parent = (i - 1) / 4;
-        if (!heap->before(row, heap->rows[parent]))
+        if (!heap->before(row, heap->rows[parent])) {
             break;
+        }
         put(heap, i, heap->rows[parent]);
         i = parent;
     }
@@ -200,13 +214,17 @@ static void sift_down(struct row_heap *heap, uint32_t i, struct row *row)
 {
     for (;;) {
         uint32_t first = i * 4 + 1, best = first;
-        if (first >= heap->count)
+        if (first >= heap->count) {
             break;
-        for (uint32_t c = first + 1; c < first + 4 && c < heap->count; c++)
-            if (heap->before(heap->rows[c], heap->rows[best]))
+        }
+        for (uint32_t c = first + 1; c < first + 4 && c < heap->count; c++) {
+            if (heap->before(heap->rows[c], heap->rows[best])) {
                 best = c;
-        if (!heap->before(heap->rows[best], row))
+            }
+        }
+        if (!heap->before(heap->rows[best], row)) {
             break;
+        }
         put(heap, i, heap->rows[best]);
         i = best;
     }
@@ -219,8 +237,9 @@ int row_heap_push(struct row_heap *heap, struct row *row)
     if (heap->count == heap->room) {
         uint32_t room = heap->room ? heap->room * 2 : 64;
         struct row **grown = realloc(heap->rows, room * sizeof(struct row *));
-        if (!grown)
+        if (!grown) {
             return -ENOMEM;
+        }
         heap->rows = grown;
         heap->room = room;
     }
@@ -231,21 +250,25 @@ int row_heap_push(struct row_heap *heap, struct row *row)
 void row_heap_remove(struct row_heap *heap, struct row *row)
 {
     uint32_t i = row->at[heap->place];
-    if (i == ROW_NOWHERE)
+    if (i == ROW_NOWHERE) {
         return;
+    }
     assert(i < heap->count && heap->rows[i] == row);
     row->at[heap->place] = ROW_NOWHERE;
     struct row *last = heap->rows[--heap->count];
-    if (last == row)
+    if (last == row) {
         return;
-    if (i > 0 && heap->before(last, heap->rows[(i - 1) / 4]))
+    }
+    if (i > 0 && heap->before(last, heap->rows[(i - 1) / 4])) {
         sift_up(heap, i, last);
-    else
+    } else {
         sift_down(heap, i, last);
+    }
 }
 
 void row_heap_rebuild(struct row_heap *heap)
 {
-    for (uint32_t i = heap->count; i-- > 0;)
+    for (uint32_t i = heap->count; i-- > 0;) {
         sift_down(heap, i, heap->rows[i]);
+    }
 }

@@ -56,8 +56,9 @@ static void write_gap(struct subscription *s, int64_t from, int64_t to)
 
 static int send_lines(struct subscription *s)
 {
-    if (s->stop)
+    if (s->stop) {
         buf_reset(&s->lines);
+    }
     return s->lines.failed ? -ENOMEM : conn_send(s->call.conn, &s->lines);
 }
 
@@ -71,24 +72,28 @@ static int pump_jobs(struct subscription *s)
         int rc = store_follow(s->call.surface->store, &f);
         if (rc == STORE_UNAVAILABLE) {
             rc = cosched_sleep_until(cosched_in_ms(STORE_AGAIN_MS));
-            if (rc < 0)
+            if (rc < 0) {
                 return rc;
+            }
             f.last = f.seq + 1; /* look again */
             continue;
         }
-        if (rc != STORE_OK)
+        if (rc != STORE_OK) {
             return rc < 0 ? rc : -EIO;
+        }
         if (f.oldest > s->seq + 1) {
             write_gap(s, s->seq + 1, f.oldest - 1);
             f.count = 0;
             f.seq = f.oldest - 1; /* and on from there */
         }
-        for (size_t i = 0; i < f.count; i++)
+        for (size_t i = 0; i < f.count; i++) {
             write_job(s, &s->events[i]);
+        }
         s->seq = f.seq;
         rc = send_lines(s);
-        if (rc < 0)
+        if (rc < 0) {
             return rc;
+        }
     } while (f.seq < f.last && !s->stop);
     return 0;
 }
@@ -105,12 +110,15 @@ static bool same(const struct metrics_queue *a, const struct metrics_queue *b)
 
 static struct told *told_of(struct subscription *s, const char *name)
 {
-    for (size_t i = 0; i < s->told_count; i++)
-        if (strcmp(s->told[i].name, name) == 0)
+    for (size_t i = 0; i < s->told_count; i++) {
+        if (strcmp(s->told[i].name, name) == 0) {
             return &s->told[i];
+        }
+    }
     struct told *grown = realloc(s->told, (s->told_count + 1) * sizeof *grown);
-    if (!grown)
+    if (!grown) {
         return NULL;
+    }
     s->told = grown;
     struct told *told = &s->told[s->told_count++];
     memset(told, 0, sizeof *told);
@@ -151,18 +159,22 @@ static void write_deleted(struct subscription *s)
 static int tell_queues(struct subscription *s)
 {
     struct metrics_queue *queues = calloc(DISPATCH_QUEUES_MAX, sizeof *queues);
-    if (!queues)
+    if (!queues) {
         return -ENOMEM;
+    }
     size_t count = dispatch_queues(s->call.surface->dispatch, queues, DISPATCH_QUEUES_MAX);
-    for (size_t i = 0; i < s->told_count; i++)
+    for (size_t i = 0; i < s->told_count; i++) {
         s->told[i].there = false;
+    }
     for (size_t i = 0; i < count; i++) {
         struct told *told = told_of(s, queues[i].name);
-        if (!told)
+        if (!told) {
             break;
+        }
         told->there = true;
-        if (!same(&told->queue, &queues[i]))
+        if (!same(&told->queue, &queues[i])) {
             write_queue(s, &queues[i]);
+        }
         told->queue = queues[i];
     }
     free(queues);
@@ -188,12 +200,14 @@ static int tell_stats(struct subscription *s)
 static int tick(struct subscription *s)
 {
     int64_t now_ns = cosched_now();
-    if (now_ns < s->due_ns)
+    if (now_ns < s->due_ns) {
         return 0;
+    }
     s->due_ns = now_ns + s->interval_ns; /* what a slow reader missed is not made up for */
     int rc = s->queues ? tell_queues(s) : 0;
-    if (rc == 0 && s->stats)
+    if (rc == 0 && s->stats) {
         rc = tell_stats(s);
+    }
     return rc == 0 ? send_lines(s) : rc;
 }
 
@@ -217,17 +231,21 @@ int64_t subscription_task(void *arg)
     bool timed = s->queues || s->stats;
     int rc = 0;
     while (rc == 0 && !s->stop) {
-        if (s->jobs)
+        if (s->jobs) {
             rc = pump_jobs(s);
-        if (rc == 0 && timed)
+        }
+        if (rc == 0 && timed) {
             rc = tick(s);
-        if (rc == 0 && !s->stop)
+        }
+        if (rc == 0 && !s->stop) {
             rc = bell_wait(&s->bell, timed ? s->due_ns : COSCHED_NEVER);
+        }
         rc = rc == -ETIMEDOUT ? 0 : rc;
     }
     struct subscription **link = &standing->first;
-    while (*link != s)
+    while (*link != s) {
         link = &(*link)->next;
+    }
     *link = s->next;
     struct conn *conn = s->call.conn;
     subscription_free(s);

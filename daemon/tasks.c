@@ -47,8 +47,9 @@ static void write_object(struct writer *w, const cosched_task_info *info)
     case COSCHED_FOR_CHILDREN:
     case COSCHED_FOR_TIME: break;
     case COSCHED_FOR_IO:
-        if (known)
+        if (known) {
             writer_member_uint(w, "fd", info->object);
+        }
         break;
     case COSCHED_FOR_PROCESS: writer_member_uint(w, "pid", info->object); break;
     case COSCHED_FOR_THREAD:
@@ -72,15 +73,19 @@ static void write_wait(struct writer *w, const cosched_task_info *info)
     int64_t now_ns = cosched_now();
     writer_member_object(w, "waits_for");
     writer_member_string(w, "what", cosched_reason_name(info->reason));
-    if (info->for_task.index != 0)
+    if (info->for_task.index != 0) {
         member_task(w, "task", info->for_task);
+    }
     write_object(w, info);
-    if (info->for_count)
+    if (info->for_count) {
         writer_member_uint(w, "count", info->for_count);
-    if (info->since_ns)
+    }
+    if (info->since_ns) {
         writer_member_int(w, "for_ms", ms_between(info->since_ns, now_ns));
-    if (info->deadline_ns != COSCHED_NEVER)
+    }
+    if (info->deadline_ns != COSCHED_NEVER) {
         writer_member_int(w, "until_ms", ms_between(now_ns, info->deadline_ns));
+    }
     writer_end_object(w);
 }
 
@@ -88,14 +93,16 @@ static void write_chain(struct writer *w, const cosched_task_info *info)
 {
     if (info->call_count) {
         writer_member_array(w, "calls");
-        for (uint32_t i = 0; i < info->call_count; i++)
+        for (uint32_t i = 0; i < info->call_count; i++) {
             write_symbol(w, (const void *)(uintptr_t)info->calls[i].fn);
+        }
         writer_end_array(w);
     }
     if (info->frame_count) {
         writer_member_array(w, "frames");
-        for (uint32_t i = 0; i < info->frame_count; i++)
+        for (uint32_t i = 0; i < info->frame_count; i++) {
             write_symbol(w, info->frames[i]);
+        }
         writer_end_array(w);
     }
     if (info->stack_size) {
@@ -109,22 +116,28 @@ static void write_chain(struct writer *w, const cosched_task_info *info)
 void tasks_write(struct writer *w, const cosched_task_info *info)
 {
     member_task(w, "task", info->task);
-    if (info->name)
+    if (info->name) {
         writer_member_string(w, "name", info->name);
+    }
     writer_key(w, "fn");
     write_symbol(w, (const void *)(uintptr_t)info->fn);
     writer_member_string(w, "on", executor(info->affinity));
     writer_member_string(w, "state", state_name(info->state));
-    if (info->above_count)
+    if (info->above_count) {
         member_task(w, "parent", info->above[0]);
-    if (info->canceled)
+    }
+    if (info->canceled) {
         writer_member_bool(w, "canceled", true);
-    if (info->count > 1)
+    }
+    if (info->count > 1) {
         writer_member_uint(w, "count", info->count);
-    if (info->reason != COSCHED_FOR_NOTHING)
+    }
+    if (info->reason != COSCHED_FOR_NOTHING) {
         write_wait(w, info);
-    if (info->stuck)
+    }
+    if (info->stuck) {
         writer_member_uint(w, "stuck", info->stuck);
+    }
     write_chain(w, info);
 }
 
@@ -140,7 +153,8 @@ static int write_link(void *data, const cosched_task_info *info)
 void tasks_write_chain(struct writer *w, cosched_task task)
 {
     writer_array(w);
-    if (task.index)
+    if (task.index) {
         (void)cosched_tasks_chain(cosched_runtime_self(), task, write_link, w);
+    }
     writer_end_array(w);
 }

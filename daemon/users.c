@@ -29,8 +29,9 @@ static int64_t ask_name(void *arg)
     struct passwd entry, *found = NULL;
     char *buffer = malloc(BUFFER);
     q->name[0] = '\0';
-    if (buffer && getpwuid_r((uid_t)q->uid, &entry, buffer, BUFFER, &found) == 0 && found)
+    if (buffer && getpwuid_r((uid_t)q->uid, &entry, buffer, BUFFER, &found) == 0 && found) {
         snprintf(q->name, sizeof q->name, "%s", entry.pw_name);
+    }
     free(buffer);
     return 0;
 }
@@ -40,8 +41,9 @@ static int64_t ask_uid(void *arg)
     struct question *q = arg;
     struct passwd entry, *found = NULL;
     char *buffer = malloc(BUFFER);
-    if (buffer && getpwnam_r(q->text, &entry, buffer, BUFFER, &found) == 0 && found)
+    if (buffer && getpwnam_r(q->text, &entry, buffer, BUFFER, &found) == 0 && found) {
         q->uid = entry.pw_uid;
+    }
     free(buffer);
     return found ? 0 : -ENOENT;
 }
@@ -51,8 +53,9 @@ static int64_t ask_gid(void *arg)
     struct question *q = arg;
     struct group entry, *found = NULL;
     char *buffer = malloc(BUFFER);
-    if (buffer && getgrnam_r(q->text, &entry, buffer, BUFFER, &found) == 0 && found)
+    if (buffer && getgrnam_r(q->text, &entry, buffer, BUFFER, &found) == 0 && found) {
         q->gid = entry.gr_gid;
+    }
     free(buffer);
     return found ? 0 : -ENOENT;
 }
@@ -63,8 +66,9 @@ void users_name(struct users *users, uint32_t uid, char out[USERS_NAME_MAX + 1])
     if (!users->kept[slot].known || users->kept[slot].uid != uid ||
         cosched_now() >= users->kept[slot].until_ns) {
         struct question q = {.uid = uid};
-        if (cosched_blocking(NULL, ask_name, &q) < 0)
+        if (cosched_blocking(NULL, ask_name, &q) < 0) {
             q.name[0] = '\0';
+        }
         users->kept[slot].known = true;
         users->kept[slot].uid = uid;
         users->kept[slot].until_ns = cosched_in_ns(KEEP_NS);
@@ -78,8 +82,9 @@ int users_find(const char *name, uint32_t *uid)
     struct question q = {.text = name};
     int64_t result = 0;
     int rc = cosched_blocking(&result, ask_uid, &q);
-    if (rc < 0 || result < 0)
+    if (rc < 0 || result < 0) {
         return rc < 0 ? rc : (int)result;
+    }
     *uid = q.uid;
     return 0;
 }
@@ -89,8 +94,9 @@ int users_group(const char *name, uint32_t *gid)
     struct question q = {.text = name};
     int64_t result = 0;
     int rc = cosched_blocking(&result, ask_gid, &q);
-    if (rc < 0 || result < 0)
+    if (rc < 0 || result < 0) {
         return rc < 0 ? rc : (int)result;
+    }
     *gid = q.gid;
     return 0;
 }

@@ -28,8 +28,9 @@ static void link_in(struct watch *watch, struct watch_node *node)
     struct watch_node **bucket = bucket_of(watch, node->id);
     node->next = *bucket;
     node->link = bucket;
-    if (node->next)
+    if (node->next) {
         node->next->link = &node->next;
+    }
     *bucket = node;
 }
 
@@ -39,8 +40,9 @@ static int grow(struct watch *watch)
     struct watch_node **old = watch->buckets;
     size_t old_size = watch->size;
     struct watch_node **buckets = calloc(size, sizeof(struct watch_node *));
-    if (!buckets)
+    if (!buckets) {
         return -ENOMEM;
+    }
     watch->buckets = buckets;
     watch->size = size;
     for (size_t i = 0; i < old_size; i++) {
@@ -57,8 +59,9 @@ int watch_add(struct watch *watch, struct watch_node *node, int64_t id, unsigned
               struct bell *bell)
 {
     *node = (struct watch_node){.id = id, .interest = interest, .bell = bell};
-    if (watch->count >= watch->size && grow(watch) < 0)
+    if (watch->count >= watch->size && grow(watch) < 0) {
         return -ENOMEM;
+    }
     link_in(watch, node);
     watch->count++;
     return 0;
@@ -66,25 +69,30 @@ int watch_add(struct watch *watch, struct watch_node *node, int64_t id, unsigned
 
 void watch_remove(struct watch *watch, struct watch_node *node)
 {
-    if (!node->link)
+    if (!node->link) {
         return;
+    }
     *node->link = node->next;
-    if (node->next)
+    if (node->next) {
         node->next->link = node->link;
+    }
     node->link = NULL;
     watch->count--;
 }
 
 void watch_publish(struct watch *watch, int64_t id, enum watch_news news, enum job_state state)
 {
-    if (watch->count == 0)
+    if (watch->count == 0) {
         return;
+    }
     for (struct watch_node *node = *bucket_of(watch, id); node; node = node->next) {
-        if (node->id != id || !(node->interest & (unsigned)news))
+        if (node->id != id || !(node->interest & (unsigned)news)) {
             continue;
+        }
         node->seen |= (unsigned)news;
-        if (news == WATCH_ENDED)
+        if (news == WATCH_ENDED) {
             node->state = state;
+        }
         bell_ring(node->bell);
     }
 }

@@ -39,8 +39,9 @@ BECOME_CHILD static int set_signals(void)
      * exec, but a handler must not run in here either once the mask is empty. */
     static const unsigned long standard[8], none[_NSIG / 8 / sizeof(long)];
 
-    for (long number = 1; number < _NSIG; number++)
+    for (long number = 1; number < _NSIG; number++) {
         syscall(SYS_rt_sigaction, number, standard, NULL, (size_t)_NSIG / 8); /* not KILL, STOP */
+    }
     return call(syscall(SYS_rt_sigprocmask, SIG_SETMASK, none, NULL, (size_t)_NSIG / 8));
 }
 
@@ -48,20 +49,23 @@ BECOME_CHILD static int set_descriptors(unsigned first)
 {
     struct rlimit64 files;
 
-    if (syscall(SYS_close_range, first, ~0U, 0) == 0)
+    if (syscall(SYS_close_range, first, ~0U, 0) == 0) {
         return 0;
+    }
     /* Kernels before 5.9, and user-mode emulators. */
     int error = call(syscall(SYS_prlimit64, 0, RLIMIT_NOFILE, NULL, &files));
-    for (unsigned fd = first; error == 0 && fd < files.rlim_cur; fd++)
+    for (unsigned fd = first; error == 0 && fd < files.rlim_cur; fd++) {
         syscall(SYS_close, fd);
+    }
     return error;
 }
 
 /* Added to what we have, so that whoever started us with a nice value is outranked no less. */
 BECOME_CHILD static int set_nice(uint64_t steps)
 {
-    if (steps == BECOME_UNSET || steps == 0)
+    if (steps == BECOME_UNSET || steps == 0) {
         return 0;
+    }
     long now = 20 - syscall(SYS_getpriority, PRIO_PROCESS, 0); /* the kernel's own scale */
     long wanted = now + (long)(steps < 40 ? steps : 40);
     return call(syscall(SYS_setpriority, PRIO_PROCESS, 0, (int)(wanted < 19 ? wanted : 19)));
@@ -79,8 +83,9 @@ BECOME_CHILD static int set_files_soft(uint64_t wanted)
 {
     struct rlimit64 files;
 
-    if (wanted == BECOME_UNSET || syscall(SYS_prlimit64, 0, RLIMIT_NOFILE, NULL, &files) < 0)
+    if (wanted == BECOME_UNSET || syscall(SYS_prlimit64, 0, RLIMIT_NOFILE, NULL, &files) < 0) {
         return 0;
+    }
     return set_limit(RLIMIT_NOFILE, wanted < files.rlim_max ? wanted : files.rlim_max,
                      files.rlim_max);
 }
@@ -89,10 +94,12 @@ BECOME_CHILD static int set_files_soft(uint64_t wanted)
 
 BECOME_CHILD static const char *path_of(char *const *envp)
 {
-    for (; *envp; envp++)
+    for (; *envp; envp++) {
         if ((*envp)[0] == 'P' && (*envp)[1] == 'A' && (*envp)[2] == 'T' && (*envp)[3] == 'H' &&
-            (*envp)[4] == '=')
+            (*envp)[4] == '=') {
             return *envp + 5;
+        }
+    }
     return PATH_DEFAULT;
 }
 
@@ -102,12 +109,15 @@ BECOME_CHILD static int join(char candidate[PATH_MAX], const char *folder, size_
 {
     size_t at = 0;
 
-    for (; at < length && at < PATH_MAX - 1; at++)
+    for (; at < length && at < PATH_MAX - 1; at++) {
         candidate[at] = folder[at];
-    if (length > 0 && at < PATH_MAX - 1)
+    }
+    if (length > 0 && at < PATH_MAX - 1) {
         candidate[at++] = '/';
-    while (*name && at < PATH_MAX - 1)
+    }
+    while (*name && at < PATH_MAX - 1) {
         candidate[at++] = *name++;
+    }
     candidate[at] = '\0';
     return *name == '\0' && at < PATH_MAX - 1;
 }
@@ -118,8 +128,9 @@ BECOME_CHILD static struct become_failure exec_file(const char *path, const stru
 {
     struct become_failure failure = {"exec", call(syscall(SYS_execve, path, how->argv, how->envp))};
 
-    if (failure.error == ENOENT && syscall(SYS_faccessat, AT_FDCWD, path, F_OK) == 0)
+    if (failure.error == ENOENT && syscall(SYS_faccessat, AT_FDCWD, path, F_OK) == 0) {
         failure.step = "interpreter";
+    }
     return failure;
 }
 
@@ -131,27 +142,36 @@ BECOME_CHILD static struct become_failure exec_command(const struct become *how)
     struct become_failure result = {"exec", ENOENT};
     size_t slash = 0;
 
-    if (!*name)
+    if (!*name) {
         return result;
-    while (name[slash] && name[slash] != '/')
+    }
+    while (name[slash] && name[slash] != '/') {
         slash++;
-    if (name[slash])
+    }
+    if (name[slash]) {
         return exec_file(name, how);
+    }
     for (;;) {
         size_t length = 0;
-        while (path[length] && path[length] != ':')
+        while (path[length] && path[length] != ':') {
             length++;
+        }
         struct become_failure failure = {"exec", ENAMETOOLONG};
-        if (join(how->candidate, path, length, name))
+        if (join(how->candidate, path, length, name)) {
             failure = exec_file(how->candidate, how);
-        if (failure.step[0] == 'i')
+        }
+        if (failure.step[0] == 'i') {
             return failure;
-        if (failure.error == EACCES)
+        }
+        if (failure.error == EACCES) {
             result.error = EACCES; /* another folder may have one that we may run */
-        else if (failure.error != ENOENT && failure.error != ENOTDIR && failure.error != ENAMETOOLONG)
+        } else if (failure.error != ENOENT && failure.error != ENOTDIR &&
+                   failure.error != ENAMETOOLONG) {
             return failure;
-        if (!path[length])
+        }
+        if (!path[length]) {
             return result;
+        }
         path += length + 1;
     }
 }
@@ -170,10 +190,12 @@ BECOME_CHILD struct become_failure become(const struct become *how)
 
     STEP("mask", set_signals());
     STEP("descriptors", set_descriptors(how->first_closed));
-    if (failure.error == 0 && how->umask != BECOME_UNSET)
+    if (failure.error == 0 && how->umask != BECOME_UNSET) {
         syscall(SYS_umask, (int)(how->umask & 0777));
-    if (how->cwd && how->cwd[0])
+    }
+    if (how->cwd && how->cwd[0]) {
         STEP("cwd", call(syscall(SYS_chdir, how->cwd)));
+    }
     STEP("nice", set_nice(how->nice));
     STEP("privileges", call(syscall(SYS_prctl, PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)));
     STEP("nofile", set_files_soft(how->files_soft));

@@ -45,9 +45,11 @@ static uint64_t *setting_field(struct become *how, const char *name, size_t leng
         {"file_size", &how->file_size},   {"processes", &how->processes},
     };
 
-    for (size_t i = 0; i < sizeof table / sizeof table[0]; i++)
-        if (strlen(table[i].name) == length && memcmp(table[i].name, name, length) == 0)
+    for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
+        if (strlen(table[i].name) == length && memcmp(table[i].name, name, length) == 0) {
             return table[i].field;
+        }
+    }
     return NULL;
 }
 
@@ -58,19 +60,22 @@ static bool settings_parse(const char *text, struct become *how, int *report)
         const char *value = text + length + 1;
         bool is_report = length == 6 && memcmp(text, "report", length) == 0;
         uint64_t *field = setting_field(how, text, length);
-        if (text[length] != '=' || (!is_report && !field) || *value < '0' || *value > '9')
+        if (text[length] != '=' || (!is_report && !field) || *value < '0' || *value > '9') {
             return false;
+        }
 
         char *end;
         errno = 0;
         uint64_t number = strtoull(value, &end, field == &how->umask ? 8 : 10);
         if (errno || (*end && *end != ',') || number == BECOME_UNSET ||
-            (is_report && number > INT_MAX))
+            (is_report && number > INT_MAX)) {
             return false;
-        if (is_report)
+        }
+        if (is_report) {
             *report = (int)number;
-        else
+        } else {
             *field = number;
+        }
         text = *end ? end + 1 : end;
     }
     return true;
@@ -82,8 +87,9 @@ static int report(int fd, const struct become_failure *failure)
     int length = snprintf(text, sizeof text, "%s %d\n", failure->step, failure->error);
 
     /* Nobody is left to tell if this write fails; the exit code speaks as well. */
-    if (fd >= 0 && write(fd, text, (size_t)length) != length)
+    if (fd >= 0 && write(fd, text, (size_t)length) != length) {
         return BECOME_CANNOT;
+    }
     return become_exit_code(failure);
 }
 

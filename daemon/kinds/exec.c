@@ -71,20 +71,22 @@ static size_t take_output(struct attempt *a, enum output_stream stream)
     struct output *output = &a->output[stream];
     ssize_t n;
 
-    do
+    do {
         n = read(stream_fd(a, stream), buffer, sizeof buffer);
-    while (n < 0 && errno == EINTR);
+    } while (n < 0 && errno == EINTR);
     if (n <= 0) {
         a->ended[stream] = n == 0 || errno != EAGAIN;
         return 0;
     }
     bool was_well = output->error == 0;
     int result = output_write(output, buffer, (size_t)n);
-    if (result < 0 && was_well)
+    if (result < 0 && was_well) {
         log_warning("output dropped", LOG_INT("job", a->run->id),
                     LOG_INT("attempt", a->run->attempt), LOG_ERR(result));
-    if (a->run->on_output)
+    }
+    if (a->run->on_output) {
         a->run->on_output(a->run, stream, output->layout.written);
+    }
     return (size_t)n;
 }
 
@@ -93,8 +95,9 @@ static int64_t read_stream(struct attempt *a, enum output_stream stream)
     /* One read, then back to the poll: a command that floods must not keep MAIN. */
     while (!a->ended[stream]) {
         int ready = cosched_poll(stream_fd(a, stream), COSCHED_READABLE, COSCHED_NEVER);
-        if (ready < 0)
+        if (ready < 0) {
             return ready;
+        }
         take_output(a, stream);
     }
     return 0;
@@ -129,16 +132,21 @@ static int attend(struct attempt *a, int64_t deadline)
     cosched_group readers;
 
     int result = cosched_group_init(&readers, &collect);
-    if (result < 0)
+    if (result < 0) {
         return result;
-    if (!a->ended[OUTPUT_STDOUT])
+    }
+    if (!a->ended[OUTPUT_STDOUT]) {
         result = cosched_group_spawn(&readers, read_stdout, a, &out);
-    if (result == 0 && !a->ended[OUTPUT_STDERR])
+    }
+    if (result == 0 && !a->ended[OUTPUT_STDERR]) {
         result = cosched_group_spawn(&readers, read_stderr, a, &err);
-    if (result == 0)
+    }
+    if (result == 0) {
         result = cosched_child_wait(a->process.pid, &a->status, deadline);
-    if (result == 0)
+    }
+    if (result == 0) {
         note_reaped(a);
+    }
     /* A reader that is stopped has read nothing since its last write: no byte is lost. */
     cosched_group_cancel(&readers);
     (void)cosched_group_join(&readers, COSCHED_NEVER);
@@ -152,19 +160,22 @@ static int64_t wait_blocking(void *arg)
     struct attempt *a = arg;
     pid_t pid;
 
-    do
+    do {
         pid = waitpid(a->process.pid, &a->status, 0);
-    while (pid < 0 && errno == EINTR);
-    if (pid == a->process.pid)
+    } while (pid < 0 && errno == EINTR);
+    if (pid == a->process.pid) {
         note_reaped(a);
+    }
     return 0;
 }
 
 static void drain(struct attempt *a)
 {
-    for (int stream = OUTPUT_STDOUT; stream <= OUTPUT_STDERR; stream++)
-        for (size_t sum = 0, n = 1; n > 0 && sum < DRAIN_MAX && !a->ended[stream]; sum += n)
+    for (int stream = OUTPUT_STDOUT; stream <= OUTPUT_STDERR; stream++) {
+        for (size_t sum = 0, n = 1; n > 0 && sum < DRAIN_MAX && !a->ended[stream]; sum += n) {
             n = take_output(a, (enum output_stream)stream);
+        }
+    }
 }
 
 /* The grace is the whole group's: a shell dies of TERM at once, its workers may be busy cleaning
@@ -175,8 +186,9 @@ static void await_group(struct attempt *a, int64_t deadline)
          ms = ms < 50 ? 2 * ms : ms) {
         drain(a);
         int64_t next = cosched_in_ms(ms);
-        if (cosched_sleep_until(next < deadline ? next : deadline) < 0)
+        if (cosched_sleep_until(next < deadline ? next : deadline) < 0) {
             return;
+        }
     }
 }
 
@@ -190,16 +202,20 @@ static void stop(struct attempt *a, int why)
         process_signal_group(a->process.pid, SIGTERM);
         process_signal_group(a->process.pid, SIGCONT); /* a stopped one could not even be told */
         result = attend(a, grace_ends);
-        if (a->reaped)
+        if (a->reaped) {
             await_group(a, grace_ends);
+        }
     }
-    if (a->reaped)
+    if (a->reaped) {
         return;
+    }
     process_signal_group(a->process.pid, SIGKILL);
-    if (result == -ETIMEDOUT)
+    if (result == -ETIMEDOUT) {
         result = attend(a, cosched_in_ms(KILL_WAIT_MS));
-    if (!a->reaped && result != -ETIMEDOUT && result != -ECANCELED)
+    }
+    if (!a->reaped && result != -ETIMEDOUT && result != -ECANCELED) {
         (void)cosched_blocking(NULL, wait_blocking, a);
+    }
 }
 
 /* --- the end -------------------------------------------------------------------------------- */
@@ -214,17 +230,21 @@ static void sweep(struct attempt *a)
 {
     int64_t killed = 0;
 
-    if (!a->reaped)
+    if (!a->reaped) {
         log_error("process does not end", LOG_INT("job", a->run->id),
                   LOG_INT("pid", a->process.pid));
-    if (!a->reaped)
+    }
+    if (!a->reaped) {
         process_reaped(a->process.pid); /* given up */
-    if (!process_may_have_left(a->process.pid))
+    }
+    if (!process_may_have_left(a->process.pid)) {
         return;
+    }
     int result = cosched_blocking(&killed, end_leftovers, a);
-    if (result < 0 || killed < 0)
+    if (result < 0 || killed < 0) {
         log_warning("processes left behind", LOG_INT("job", a->run->id),
                     LOG_ERR(result < 0 ? result : killed));
+    }
 }
 
 static void tell_report(const struct attempt *a, const struct process_report *report,
@@ -234,14 +254,15 @@ static void tell_report(const struct attempt *a, const struct process_report *re
     const char *command = json_string(json_first(json_get(a->run->args, "argv")));
     const char *cwd = json_string(json_get(a->run->args, "cwd"));
 
-    if (strcmp(report->stage, "exec") == 0)
+    if (strcmp(report->stage, "exec") == 0) {
         job_outcome_error(out, "exec_failed", "cannot run %s: %s", command, why);
-    else if (strcmp(report->stage, "interpreter") == 0)
+    } else if (strcmp(report->stage, "interpreter") == 0) {
         job_outcome_error(out, "exec_failed", "cannot run %s: its interpreter: %s", command, why);
-    else if (strcmp(report->stage, "cwd") == 0)
+    } else if (strcmp(report->stage, "cwd") == 0) {
         job_outcome_error(out, "exec_failed", "cannot work in %s: %s", cwd ? cwd : "/", why);
-    else
+    } else {
         job_outcome_error(out, "exec_failed", "cannot set %s: %s", report->stage, why);
+    }
 }
 
 /* What the process left, whoever decided its end. */
@@ -249,12 +270,15 @@ static void tell_status(struct attempt *a, struct job_outcome *out)
 {
     struct output_counts counts[2];
 
-    if (a->reaped && WIFEXITED(a->status))
+    if (a->reaped && WIFEXITED(a->status)) {
         out->exit_code = WEXITSTATUS(a->status);
-    if (a->reaped && WIFSIGNALED(a->status))
+    }
+    if (a->reaped && WIFSIGNALED(a->status)) {
         out->signal = WTERMSIG(a->status);
-    for (int stream = OUTPUT_STDOUT; stream <= OUTPUT_STDERR; stream++)
+    }
+    for (int stream = OUTPUT_STDOUT; stream <= OUTPUT_STDERR; stream++) {
         output_close(&a->output[stream], &counts[stream]);
+    }
     out->output = (struct job_stream_size){(int64_t)counts[OUTPUT_STDOUT].bytes,
                                            (int64_t)counts[OUTPUT_STDOUT].kept};
     out->errors = (struct job_stream_size){(int64_t)counts[OUTPUT_STDERR].bytes,
@@ -267,16 +291,18 @@ static void tell_end(struct attempt *a, int result, bool on_record, struct job_o
     struct process_report report;
     bool success = result == 0 && WIFEXITED(a->status) && WEXITSTATUS(a->status) == 0;
 
-    if (!job_outcome_cause(out, success ? JOB_OUTCOME_SUCCEEDED : JOB_OUTCOME_FAILED) || success)
+    if (!job_outcome_cause(out, success ? JOB_OUTCOME_SUCCEEDED : JOB_OUTCOME_FAILED) || success) {
         return;
-    if (!on_record)
+    }
+    if (!on_record) {
         job_outcome_error(out, "storage", "the process could not be recorded: %s",
                           cosched_strerror(result));
-    else if (result < 0)
+    } else if (result < 0) {
         job_outcome_error(out, "no_resources", "the process could not be attended to: %s",
                           cosched_strerror(result));
-    else if (process_failed(&a->process, &report))
+    } else if (process_failed(&a->process, &report)) {
         tell_report(a, &report, out);
+    }
 }
 
 /* --- the attempt ---------------------------------------------------------------------------- */
@@ -289,14 +315,17 @@ static int64_t start(void *arg)
     struct exec_command command;
 
     int result = exec_command_init(&command, a->run);
-    if (result == 0)
+    if (result == 0) {
         result = process_spawn(&command.command, &a->process);
+    }
     exec_command_fini(&command);
-    if (result == 0)
+    if (result == 0) {
         a->reaped = process_ends_within(a->process.pid, QUIET_MS, &a->status);
+    }
     /* Not reaped before we say so: its entry in /proc is there even if it has ended since. */
-    if (result == 0 && !a->reaped && process_start_time(a->process.pid, &a->start_time) < 0)
+    if (result == 0 && !a->reaped && process_start_time(a->process.pid, &a->start_time) < 0) {
         a->start_time = 0;
+    }
     return result;
 }
 
@@ -304,8 +333,9 @@ static int start_failed(const struct attempt *a, int error, struct job_outcome *
 {
     const char *command = json_string(json_first(json_get(a->run->args, "argv")));
 
-    if (!job_outcome_cause(out, JOB_OUTCOME_FAILED))
+    if (!job_outcome_cause(out, JOB_OUTCOME_FAILED)) {
         return 0;
+    }
     out->exit_code = EXIT_CANNOT;
     job_outcome_error(out, "exec_failed", "cannot start %s: %s", command ? command : "it",
                       cosched_strerror(error));
@@ -319,31 +349,38 @@ static int exec_run(struct job_run *run, struct job_outcome *out)
     int64_t started = 0;
 
     int result = cosched_blocking(&started, start, &a);
-    if (result == -ECANCELED)
+    if (result == -ECANCELED) {
         return result;
-    if (result < 0 || started < 0)
+    }
+    if (result < 0 || started < 0) {
         return start_failed(&a, result < 0 ? result : (int)started, out);
+    }
     uint64_t cap = exec_args_output_max(run);
     output_open(&a.output[OUTPUT_STDOUT], run->out_dir, run->id, run->attempt, OUTPUT_STDOUT, cap);
     output_open(&a.output[OUTPUT_STDERR], run->out_dir, run->id, run->attempt, OUTPUT_STDERR, cap);
 
-    if (!a.reaped && run->on_process)
+    if (!a.reaped && run->on_process) {
         result = run->on_process(run, a.process.pid, a.start_time);
+    }
     bool on_record = result >= 0;
-    if (!a.reaped && on_record)
+    if (!a.reaped && on_record) {
         result = attend(&a, COSCHED_NEVER);
+    }
 
     int64_t limit = cosched_in_ns(exec_args_grace_ns(run) + INT64_C(1000000) * CLEANUP_MS);
     bool shielded = cosched_scope_begin(&shield, limit, COSCHED_SHIELD) == 0;
-    if (!a.reaped)
+    if (!a.reaped) {
         stop(&a, result);
+    }
     sweep(&a);
     drain(&a);
-    if (result != -ECANCELED)
+    if (result != -ECANCELED) {
         tell_end(&a, result, on_record, out);
+    }
     tell_status(&a, out);
-    if (shielded)
+    if (shielded) {
         cosched_scope_end(&shield);
+    }
     process_close(&a.process);
     return result == -ECANCELED ? -ECANCELED : 0;
 }

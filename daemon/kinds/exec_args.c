@@ -42,8 +42,9 @@ static bool read_count(const struct json *value, uint64_t *count)
     int64_t number;
 
     *count = 0;
-    if (!json_int(value, &number) || number < 0)
+    if (!json_int(value, &number) || number < 0) {
         return false;
+    }
     *count = (uint64_t)number;
     return true;
 }
@@ -62,8 +63,9 @@ static bool read_umask(const struct json *value, unsigned *mask)
 
     if (text) {
         size_t length = strlen(text);
-        if (length == 0 || length > 4 || strspn(text, "01234567") != length)
+        if (length == 0 || length > 4 || strspn(text, "01234567") != length) {
             return false;
+        }
         number = strtol(text, NULL, 8);
     } else if (!json_int(value, &number)) {
         return false;
@@ -77,8 +79,9 @@ static bool read_seconds(const struct json *value, uint64_t *seconds)
     int64_t ns;
 
     *seconds = 0;
-    if (!read_duration(value, &ns))
+    if (!read_duration(value, &ns)) {
         return false;
+    }
     *seconds = (uint64_t)(ns / NS_PER_S + (ns % NS_PER_S > 0)); /* the kernel counts whole ones */
     return true;
 }
@@ -90,16 +93,20 @@ static int check_argv(const struct json *argv, struct spec_error *error)
     char path[32];
     size_t index = 0;
 
-    if (!argv)
+    if (!argv) {
         return spec_refuse(error, "argv", "is required");
-    if (!json_is(argv, JSON_ARRAY))
+    }
+    if (!json_is(argv, JSON_ARRAY)) {
         return spec_refuse(error, "argv", "must be an array of strings");
-    if (json_count(argv) == 0)
+    }
+    if (json_count(argv) == 0) {
         return spec_refuse(error, "argv", "must not be empty");
+    }
     for (const struct json *e = json_first(argv); e; e = json_next(e), index++) {
         const char *text = json_string(e);
-        if (text && (index > 0 || text[0]))
+        if (text && (index > 0 || text[0])) {
             continue;
+        }
         snprintf(path, sizeof path, "argv[%zu]", index);
         return spec_refuse(error, path, text ? "must name a command" : "must be a string");
     }
@@ -110,17 +117,21 @@ static int check_env(const struct json *env, struct spec_error *error)
 {
     char path[128];
 
-    if (!env)
+    if (!env) {
         return SPEC_OK;
-    if (!json_is(env, JSON_OBJECT))
+    }
+    if (!json_is(env, JSON_OBJECT)) {
         return spec_refuse(error, "env", "must be an object of strings and nulls");
+    }
     for (const struct json *e = json_first(env); e; e = json_next(e)) {
         const char *name = json_key(e);
         snprintf(path, sizeof path, "env.%s", name);
-        if (!*name || strchr(name, '='))
+        if (!*name || strchr(name, '=')) {
             return spec_refuse(error, path, "is no name of an environment variable");
-        if (!json_string(e) && !json_is(e, JSON_NULL))
+        }
+        if (!json_string(e) && !json_is(e, JSON_NULL)) {
             return spec_refuse(error, path, "must be a string, or null to remove it");
+        }
     }
     return SPEC_OK;
 }
@@ -131,10 +142,12 @@ static int check_limits(const struct json *limits, struct spec_error *error)
                                         "file_size", "processes", NULL};
     uint64_t value;
 
-    if (!limits)
+    if (!limits) {
         return SPEC_OK;
-    if (!json_is(limits, JSON_OBJECT))
+    }
+    if (!json_is(limits, JSON_OBJECT)) {
         return spec_refuse(error, "limits", "must be an object");
+    }
     const struct json *unknown = json_unknown(limits, known);
     if (unknown) {
         char path[128];
@@ -144,16 +157,21 @@ static int check_limits(const struct json *limits, struct spec_error *error)
     const struct json *nofile = json_get(limits, "nofile"), *memory = json_get(limits, "memory"),
                       *cpu = json_get(limits, "cpu_time"), *file = json_get(limits, "file_size"),
                       *processes = json_get(limits, "processes");
-    if (nofile && (!read_count(nofile, &value) || value < 3 || value > INT_MAX))
+    if (nofile && (!read_count(nofile, &value) || value < 3 || value > INT_MAX)) {
         return spec_refuse(error, "limits.nofile", "must be an integer from 3 on");
-    if (memory && (!read_size(memory, &value) || value == 0))
+    }
+    if (memory && (!read_size(memory, &value) || value == 0)) {
         return spec_refuse(error, "limits.memory", "must be a size such as \"512M\"");
-    if (cpu && (!read_seconds(cpu, &value) || value == 0 || value > CPU_SECONDS_MAX))
+    }
+    if (cpu && (!read_seconds(cpu, &value) || value == 0 || value > CPU_SECONDS_MAX)) {
         return spec_refuse(error, "limits.cpu_time", "must be a duration such as \"30s\"");
-    if (file && !read_size(file, &value))
+    }
+    if (file && !read_size(file, &value)) {
         return spec_refuse(error, "limits.file_size", "must be a size such as \"1G\"");
-    if (processes && (!read_count(processes, &value) || value == 0 || value > INT_MAX))
+    }
+    if (processes && (!read_count(processes, &value) || value == 0 || value > INT_MAX)) {
         return spec_refuse(error, "limits.processes", "must be a positive integer");
+    }
     return SPEC_OK;
 }
 
@@ -167,22 +185,30 @@ static int check_plain(const struct json *args, struct spec_error *error)
     int64_t ns;
     uint64_t bytes;
 
-    if (cwd && (!json_string(cwd) || json_string(cwd)[0] != '/'))
+    if (cwd && (!json_string(cwd) || json_string(cwd)[0] != '/')) {
         return spec_refuse(error, "cwd", "must be an absolute path");
-    if (cwd && strlen(json_string(cwd)) >= PATH_MAX)
+    }
+    if (cwd && strlen(json_string(cwd)) >= PATH_MAX) {
         return spec_refuse(error, "cwd", "is too long for a path");
-    if (clear && !json_is(clear, JSON_BOOL))
+    }
+    if (clear && !json_is(clear, JSON_BOOL)) {
         return spec_refuse(error, "clear_env", "must be true or false");
-    if (text && !json_string(text))
+    }
+    if (text && !json_string(text)) {
         return spec_refuse(error, "stdin", "must be a string");
-    if (text && strlen(json_string(text)) > STDIN_MAX)
+    }
+    if (text && strlen(json_string(text)) > STDIN_MAX) {
         return spec_refuse(error, "stdin", "must not be longer than 64 KiB");
-    if (mask && !read_umask(mask, &bits))
+    }
+    if (mask && !read_umask(mask, &bits)) {
         return spec_refuse(error, "umask", "must be octal digits such as \"022\"");
-    if (grace && (!read_duration(grace, &ns) || ns > GRACE_NS_MAX))
+    }
+    if (grace && (!read_duration(grace, &ns) || ns > GRACE_NS_MAX)) {
         return spec_refuse(error, "grace", "must be a duration of at most 1h");
-    if (output && !read_size(output, &bytes))
+    }
+    if (output && !read_size(output, &bytes)) {
         return spec_refuse(error, "output_max", "must be a size such as \"1M\"");
+    }
     return SPEC_OK;
 }
 
@@ -192,14 +218,18 @@ int exec_args_check(const struct json *args, struct spec_error *error)
                                         "umask", "limits", "grace", "output_max", NULL};
     int result = kind_check_object(args, known, error);
 
-    if (result == SPEC_OK)
+    if (result == SPEC_OK) {
         result = check_argv(json_get(args, "argv"), error);
-    if (result == SPEC_OK)
+    }
+    if (result == SPEC_OK) {
         result = check_env(json_get(args, "env"), error);
-    if (result == SPEC_OK)
+    }
+    if (result == SPEC_OK) {
         result = check_limits(json_get(args, "limits"), error);
-    if (result == SPEC_OK)
+    }
+    if (result == SPEC_OK) {
         result = check_plain(args, error);
+    }
     return result;
 }
 
@@ -209,8 +239,9 @@ int64_t exec_args_grace_ns(const struct job_run *run)
 {
     int64_t ns;
 
-    if (read_duration(json_get(run->args, "grace"), &ns) && ns <= GRACE_NS_MAX)
+    if (read_duration(json_get(run->args, "grace"), &ns) && ns <= GRACE_NS_MAX) {
         return ns;
+    }
     return run->exec->grace_ns < GRACE_NS_MAX ? run->exec->grace_ns : GRACE_NS_MAX;
 }
 
@@ -218,8 +249,9 @@ uint64_t exec_args_output_max(const struct job_run *run)
 {
     uint64_t bytes;
 
-    if (read_size(json_get(run->args, "output_max"), &bytes) && bytes < run->exec->output_max_bytes)
+    if (read_size(json_get(run->args, "output_max"), &bytes) && bytes < run->exec->output_max_bytes) {
         return bytes;
+    }
     return run->exec->output_max_bytes;
 }
 
@@ -228,17 +260,21 @@ static bool is_ours(const char *name, size_t length)
     static const char *const ours[] = {"COSCHED_JOB_ID", "COSCHED_ATTEMPT", "COSCHED_DEADLINE",
                                        "COSCHED_INSTANCE"};
 
-    for (size_t i = 0; i < sizeof ours / sizeof ours[0]; i++)
-        if (strlen(ours[i]) == length && memcmp(ours[i], name, length) == 0)
+    for (size_t i = 0; i < sizeof ours / sizeof ours[0]; i++) {
+        if (strlen(ours[i]) == length && memcmp(ours[i], name, length) == 0) {
             return true;
+        }
+    }
     return false;
 }
 
 static bool env_has(const struct json *env, const char *name, size_t length)
 {
-    for (const struct json *e = json_first(env); e; e = json_next(e))
-        if (strlen(json_key(e)) == length && memcmp(json_key(e), name, length) == 0)
+    for (const struct json *e = json_first(env); e; e = json_next(e)) {
+        if (strlen(json_key(e)) == length && memcmp(json_key(e), name, length) == 0) {
             return true;
+        }
+    }
     return false;
 }
 
@@ -269,27 +305,34 @@ static int environment_build(struct exec_command *c, const struct job_run *run)
     const char *const *base = run->exec->env;
     size_t base_count = 0, size = OURS_SIZE, count = 0;
 
-    if (json_bool(json_get(run->args, "clear_env")))
+    if (json_bool(json_get(run->args, "clear_env"))) {
         base = NULL;
-    while (base && base[base_count])
+    }
+    while (base && base[base_count]) {
         base_count++;
-    for (const struct json *e = json_first(env); e; e = json_next(e))
-        if (json_string(e))
+    }
+    for (const struct json *e = json_first(env); e; e = json_next(e)) {
+        if (json_string(e)) {
             size += strlen(json_key(e)) + strlen(json_string(e)) + 2;
+        }
+    }
     c->envp = calloc(OURS_COUNT + base_count + json_count(env) + 1, sizeof *c->envp);
     c->text = malloc(size);
-    if (!c->envp || !c->text)
+    if (!c->envp || !c->text) {
         return -ENOMEM;
+    }
     char *text = ours_write(c->text, c->envp, &count, run);
     for (size_t i = 0; i < base_count; i++) {
         size_t length = strcspn(base[i], "=");
-        if (!is_ours(base[i], length) && !env_has(env, base[i], length))
+        if (!is_ours(base[i], length) && !env_has(env, base[i], length)) {
             c->envp[count++] = (char *)(uintptr_t)base[i]; /* posix_spawn does not write */
+        }
     }
     for (const struct json *e = json_first(env); e; e = json_next(e)) {
         const char *name = json_key(e), *value = json_string(e);
-        if (!value || is_ours(name, strlen(name)))
+        if (!value || is_ours(name, strlen(name))) {
             continue;
+        }
         c->envp[count++] = text;
         text = stpcpy(stpcpy(stpcpy(text, name), "="), value) + 1;
     }
@@ -301,11 +344,13 @@ static int argv_build(struct exec_command *c, const struct json *argv)
     size_t count = 0;
 
     c->argv = calloc(json_count(argv) + 1, sizeof *c->argv);
-    if (!c->argv)
+    if (!c->argv) {
         return -ENOMEM;
+    }
     for (const struct json *e = json_first(argv); e; e = json_next(e)) {
-        if (!json_string(e))
+        if (!json_string(e)) {
             return -EINVAL;
+        }
         c->argv[count++] = (char *)(uintptr_t)json_string(e);
     }
     return count > 0 ? 0 : -EINVAL;
@@ -315,16 +360,21 @@ static void limits_read(const struct json *limits, struct process_limits *l)
 {
     uint64_t value;
 
-    if (read_count(json_get(limits, "nofile"), &value))
+    if (read_count(json_get(limits, "nofile"), &value)) {
         l->nofile = value;
-    if (read_size(json_get(limits, "memory"), &value))
+    }
+    if (read_size(json_get(limits, "memory"), &value)) {
         l->memory_bytes = value;
-    if (read_seconds(json_get(limits, "cpu_time"), &value))
+    }
+    if (read_seconds(json_get(limits, "cpu_time"), &value)) {
         l->cpu_seconds = value;
-    if (read_size(json_get(limits, "file_size"), &value))
+    }
+    if (read_size(json_get(limits, "file_size"), &value)) {
         l->file_bytes = value;
-    if (read_count(json_get(limits, "processes"), &value))
+    }
+    if (read_count(json_get(limits, "processes"), &value)) {
         l->processes = value;
+    }
 }
 
 int exec_command_init(struct exec_command *c, const struct job_run *run)
@@ -334,10 +384,12 @@ int exec_command_init(struct exec_command *c, const struct job_run *run)
 
     *c = (struct exec_command){.command = {.limits = PROCESS_LIMITS_NONE}};
     int result = argv_build(c, json_get(run->args, "argv"));
-    if (result == 0)
+    if (result == 0) {
         result = environment_build(c, run);
-    if (result < 0)
+    }
+    if (result < 0) {
         return result;
+    }
     c->command.helper = run->exec->helper;
     c->command.argv = c->argv;
     c->command.envp = c->envp;

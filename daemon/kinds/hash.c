@@ -46,18 +46,23 @@ static int hash_check(const struct json *args, struct spec_error *error)
     static const char *const known[] = {"path", "algo", NULL};
     int result = kind_check_object(args, known, error);
 
-    if (result != SPEC_OK)
+    if (result != SPEC_OK) {
         return result;
+    }
     const struct json *path = json_get(args, "path"), *algo = json_get(args, "algo");
-    if (!path)
+    if (!path) {
         return spec_refuse(error, "path", "is required");
-    if (!json_string(path) || json_string(path)[0] != '/')
+    }
+    if (!json_string(path) || json_string(path)[0] != '/') {
         return spec_refuse(error, "path", "must be an absolute path");
-    if (strlen(json_string(path)) >= PATH_MAX)
+    }
+    if (strlen(json_string(path)) >= PATH_MAX) {
         return spec_refuse(error, "path", "is too long for a path");
+    }
     const char *name = json_string(algo);
-    if (algo && !is_sha256(name) && (!name || strcmp(name, "xxh3") != 0))
+    if (algo && !is_sha256(name) && (!name || strcmp(name, "xxh3") != 0)) {
         return spec_refuse(error, "algo", "must be \"xxh3\" or \"sha256\"");
+    }
     return SPEC_OK;
 }
 
@@ -100,12 +105,13 @@ static int64_t hash_read(void *arg)
     h->size = 0;
     while (result == 0 && h->size < SLICE) {
         ssize_t n = read(h->fd, h->slice + h->size, SLICE - h->size);
-        if (n > 0)
+        if (n > 0) {
             h->size += (size_t)n;
-        else if (n == 0)
+        } else if (n == 0) {
             break;
-        else if (errno != EINTR)
+        } else if (errno != EINTR) {
             result = hash_refuse(h, "io_error", errno);
+        }
     }
     h->end = h->size < SLICE;
     if (h->end && h->fd >= 0) {
@@ -121,10 +127,11 @@ static int64_t hash_update(void *arg)
 {
     struct hash *h = arg;
 
-    if (h->xxh3)
+    if (h->xxh3) {
         XXH3_64bits_update(h->xxh3, h->slice, h->size);
-    else
+    } else {
         sha256_update(&h->sha256, h->size, (const uint8_t *)h->slice);
+    }
     h->bytes += h->size;
     return 0;
 }
@@ -145,12 +152,14 @@ static int hash_result(struct hash *h, struct job_outcome *out)
     } else {
         sha256_digest(&h->sha256, SHA256_DIGEST_SIZE, digest);
     }
-    for (size_t i = 0; i < size; i++)
+    for (size_t i = 0; i < size; i++) {
         snprintf(text + 2 * i, 3, "%02x", digest[i]);
+    }
     char *result;
     if (asprintf(&result, "{\"digest\":\"%s\",\"bytes\":%llu}", text,
-                 (unsigned long long)h->bytes) < 0)
+                 (unsigned long long)h->bytes) < 0) {
         return -ENOMEM;
+    }
     out->result = result;
     return 0;
 }
@@ -161,10 +170,12 @@ static int hash_file(struct hash *h)
     while (!h->end) {
         int64_t result = 0;
         int ran = cosched_blocking(&result, hash_read, h);
-        if (ran == 0 && result == 0 && h->size > 0)
+        if (ran == 0 && result == 0 && h->size > 0) {
             ran = cosched_call(NULL, COSCHED_WORKER, hash_update, h, COSCHED_NEVER);
-        if (ran < 0 || result < 0)
+        }
+        if (ran < 0 || result < 0) {
             return ran < 0 ? ran : (int)result;
+        }
     }
     return 0;
 }
@@ -172,11 +183,13 @@ static int hash_file(struct hash *h)
 /* Frees, and closes what a cancellation left open: read-only, so nothing is written back. */
 static void hash_free(struct hash *h)
 {
-    if (h->fd >= 0)
+    if (h->fd >= 0) {
         close(h->fd);
+    }
     free(h->slice);
-    if (h->xxh3)
+    if (h->xxh3) {
         XXH3_freeState(h->xxh3);
+    }
     free(h);
 }
 
@@ -184,22 +197,25 @@ static struct hash *hash_new(const struct job_run *run)
 {
     struct hash *h = calloc(1, sizeof *h);
 
-    if (!h)
+    if (!h) {
         return NULL;
+    }
     h->fd = -1;
     h->path = json_string(json_get(run->args, "path"));
     h->slice = malloc(SLICE);
     bool sha256 = is_sha256(json_string(json_get(run->args, "algo")));
-    if (sha256)
+    if (sha256) {
         sha256_init(&h->sha256);
-    else
+    } else {
         h->xxh3 = XXH3_createState();
+    }
     if (!h->slice || (!sha256 && !h->xxh3)) {
         hash_free(h);
         return NULL;
     }
-    if (h->xxh3)
+    if (h->xxh3) {
         XXH3_64bits_reset(h->xxh3);
+    }
     return h;
 }
 
@@ -208,19 +224,22 @@ static int hash_run(struct job_run *run, struct job_outcome *out)
     struct hash *h = hash_new(run);
     int result = h ? hash_file(h) : -ENOMEM;
 
-    if (result == 0)
+    if (result == 0) {
         result = hash_result(h, out);
+    }
     if (result == 0) {
         job_outcome_cause(out, JOB_OUTCOME_SUCCEEDED);
     } else if (result != -ECANCELED && job_outcome_cause(out, JOB_OUTCOME_FAILED)) {
         const char *name = h && h->error_name ? h->error_name : "no_resources";
-        if (strcmp(name, "not_regular") == 0)
+        if (strcmp(name, "not_regular") == 0) {
             job_outcome_error(out, name, "%s is not a regular file", h->path);
-        else
+        } else {
             job_outcome_error(out, name, "%s: %s", h ? h->path : "hash", cosched_strerror(result));
+        }
     }
-    if (h)
+    if (h) {
         hash_free(h);
+    }
     return result == -ECANCELED ? -ECANCELED : 0;
 }
 

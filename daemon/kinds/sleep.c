@@ -13,14 +13,17 @@ static int sleep_check(const struct json *args, struct spec_error *error)
     int64_t ns;
     int result = kind_check_object(args, known, error);
 
-    if (result != SPEC_OK)
+    if (result != SPEC_OK) {
         return result;
+    }
     const struct json *length = json_get(args, "for");
-    if (!length)
+    if (!length) {
         return spec_refuse(error, "for", "is required");
+    }
     const char *text = json_string(length);
-    if (!text || units_parse_duration(text, &ns) < 0)
+    if (!text || units_parse_duration(text, &ns) < 0) {
         return spec_refuse(error, "for", "must be a duration such as \"100ms\"");
+    }
     return SPEC_OK;
 }
 
@@ -31,13 +34,15 @@ static int sleep_run(struct job_run *run, struct job_outcome *out)
 
     if (!text || units_parse_duration(text, &ns) < 0) {
         /* What was accepted is checked; this is a store written by another version. */
-        if (job_outcome_cause(out, JOB_OUTCOME_FAILED))
+        if (job_outcome_cause(out, JOB_OUTCOME_FAILED)) {
             job_outcome_error(out, "bad_args", "for is not a duration");
+        }
         return 0;
     }
     int result = cosched_sleep_until(cosched_in_ns(ns));
-    if (result < 0)
+    if (result < 0) {
         return -ECANCELED;
+    }
     job_outcome_cause(out, JOB_OUTCOME_SUCCEEDED);
     return 0;
 }

@@ -46,10 +46,12 @@ static inline const char *buf_text(const struct buf *b)
 
 static inline void buf_putc(struct buf *b, char c)
 {
-    if (b->cap - b->len < 2 && !buf_reserve(b, 1))
+    if (b->cap - b->len < 2 && !buf_reserve(b, 1)) {
         return;
-    if (b->failed)
+    }
+    if (b->failed) {
         return;
+    }
     b->data[b->len++] = c;
     b->data[b->len] = '\0';
 }
