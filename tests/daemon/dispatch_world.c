@@ -18,12 +18,14 @@ void begin(struct world *w)
     const struct store_config store = {
         .dir = folder, .boot_id = "boot", .now_us = dispatch_wall_us()};
     ck_assert_msg(store_open(&w->store, &store, &recovery) == STORE_OK, "%s", store_open_error());
-    for (size_t i = 0; i < recovery.count; i++)
+    for (size_t i = 0; i < recovery.count; i++) {
         recovery.jobs[i].repeatable = true;
+    }
     struct store_effects effects = STORE_EFFECTS_INIT;
-    if (recovery.count)
+    if (recovery.count) {
         ck_assert_int_eq(store_recover_commit(w->store, &recovery, dispatch_wall_us(), &effects),
                          STORE_OK);
+    }
     store_effects_fini(&effects);
     store_recovery_fini(&recovery);
     watch_init(&w->watch);

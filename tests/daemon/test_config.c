@@ -173,15 +173,17 @@ static int load(const char *const *argv)
 {
     char *args[16] = {NULL}; /* getopt wants them writable */
     int argc = 0;
-    for (; argv[argc]; argc++)
+    for (; argv[argc]; argc++) {
         args[argc] = strdup(argv[argc]);
+    }
     config_fini(&config);
     free(said);
     FILE *err = open_memstream(&said, &said_size);
     int rc = config_load(&config, argc, args, err, err);
     fclose(err);
-    for (int i = 0; i < argc; i++)
+    for (int i = 0; i < argc; i++) {
         free(args[i]);
+    }
     return rc;
 }
 
@@ -276,8 +278,9 @@ START_TEST(state_folder_of_the_manager)
 {
     setenv("STATE_DIRECTORY", "/var/lib/a:/var/lib/b", 1);
     const char *const argv[] = {"coschedd", NULL};
-    if (access("/etc/cosched", F_OK) == 0)
+    if (access("/etc/cosched", F_OK) == 0) {
         return; /* a configured machine */
+    }
     ck_assert_int_eq(load(argv), -1);
     ck_assert_str_eq(config.state_dir, "/var/lib/a");
     ck_assert_str_eq(config.socket_path, "/run/cosched/cosched.sock");

@@ -59,8 +59,9 @@ static void order(struct world *w)
     until(w, beside, JOB_SUCCEEDED); /* another queue is not held up */
     ck_assert_int_eq(dispatch_cancel(w->dispatch, first), STORE_OK);
     until(w, ids[4], JOB_SUCCEEDED);
-    for (int i = 1; i < 5; i++)
+    for (int i = 1; i < 5; i++) {
         ck_assert_int_lt(started_us(w, ids[i - 1]), started_us(w, ids[i]));
+    }
 }
 
 START_TEST(higher_priority_first_then_first_come)
@@ -107,8 +108,9 @@ static void attempts(struct world *w)
     until(w, id, JOB_TIMED_OUT);
     struct store_job *job = get(w, id);
     ck_assert_uint_eq(job->attempt, 3);
-    for (size_t i = 0; i < job->attempt_count; i++)
+    for (size_t i = 0; i < job->attempt_count; i++) {
         ck_assert_int_eq((int)job->attempts[i].outcome, JOB_OUTCOME_TIMED_OUT);
+    }
     store_job_free(job);
     ck_assert_uint_eq(w->metrics.retried, 2);
     ck_assert_int_eq(dispatch_retry(w->dispatch, id), STORE_OK); /* a full budget again */
@@ -225,8 +227,9 @@ static void late(struct world *w)
     dispatch_apply(d, &queued, 12, 0);
     dispatch_leave(d, quick);
     ck_assert_ptr_null(dispatch_find(d, 900));
-    for (int i = 0; i < 10; i++)
+    for (int i = 0; i < 10; i++) {
         dispatch_leave(d, dispatch_enter(d));
+    }
     dispatch_apply(d, &blocked, 11, 0); /* what the slow one brings home */
     ck_assert_ptr_null(dispatch_find(d, 900));
     ck_assert_ptr_nonnull(rows_find(&d->rows, 900)); /* remembered as long as it may matter */

@@ -43,8 +43,9 @@ static void places(struct world *w)
 {
     struct dispatch_why why;
     int64_t ids[3], hog = submit(w, LONG, JOB_RUNNING);
-    for (int i = 0; i < 3; i++)
+    for (int i = 0; i < 3; i++) {
         ids[i] = submit(w, SHORT, JOB_QUEUED);
+    }
     ck_assert_int_eq(edit(w, ids[1], "{\"name\":\"x\"}", true), DISPATCH_EDIT_INVALID);
     ck_assert_int_eq(edit(w, ids[0], "{\"name\":\"x\"}", false), STORE_OK);
     for (int i = 0; i < 3; i++) {
@@ -55,8 +56,9 @@ static void places(struct world *w)
     ck_assert_int_eq(edit(w, hog, "{\"name\":\"x\"}", false), STORE_REFUSED);
     ck_assert_int_eq(edit(w, 12345, "{\"name\":\"x\"}", false), STORE_REFUSED);
     ck_assert_int_eq(dispatch_cancel(w->dispatch, hog), STORE_OK);
-    for (int i = 0; i < 3; i++)
+    for (int i = 0; i < 3; i++) {
         until(w, ids[i], JOB_SUCCEEDED);
+    }
     ck_assert_int_eq(edit(w, ids[0], "{\"name\":\"x\"}", false), STORE_REFUSED);
 }
 
@@ -113,8 +115,9 @@ static void racing(struct world *w)
                                            "\"delay\":\"1h\"}",
                                            JOB_DELAYED)};
         ck_assert_int_eq(cosched_spawn(&task, cancel_it, &asked, NULL), 0);
-        if (i % 2)
+        if (i % 2) {
             cosched_yield();
+        }
         int rc = edit(w, asked.id, "{\"queue\":\"other\"}", false);
         ck_assert(rc == STORE_OK || rc == STORE_REFUSED);
         int64_t canceled = 0;

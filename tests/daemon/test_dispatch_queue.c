@@ -14,9 +14,11 @@ static struct metrics_queue shown(struct world *w, const char *name)
 {
     struct metrics_queue queues[8];
     size_t count = dispatch_queues(w->dispatch, queues, 8);
-    for (size_t i = 0; i < count; i++)
-        if (strcmp(queues[i].name, name) == 0)
+    for (size_t i = 0; i < count; i++) {
+        if (strcmp(queues[i].name, name) == 0) {
             return queues[i];
+        }
+    }
     return (struct metrics_queue){.name = NULL};
 }
 
@@ -51,8 +53,9 @@ static void changes(struct world *w)
         ck_assert(dispatch_queue_exists(w->dispatch, "made"));
         w->config.queues[1].parallel = 77; /* what the file says does not matter now */
         ck_assert_int_eq(dispatch_reload(w->dispatch), 0);
-        if (life < 2)
+        if (life < 2) {
             restart(w);
+        }
     }
     ck_assert_int_eq(dispatch_queue_reset(w->dispatch, "other"), STORE_OK);
     ck_assert_int_eq(shown(w, "other").parallel, 77);
@@ -157,9 +160,10 @@ static void racing(struct world *w)
     set(w, "default", 0, -1);
     for (int i = 0; i < TASKS; i++) {
         ck_assert_int_eq(cosched_spawn(&tasks[i], submit_one, w, NULL), 0);
-        if (i == TASKS / 2)
+        if (i == TASKS / 2) {
             ck_assert_int_eq(dispatch_queue_delete(w->dispatch, "other", "default", &moved),
                              STORE_OK);
+        }
     }
     int64_t ids[TASKS];
     for (int i = 0; i < TASKS; i++) {
@@ -167,10 +171,12 @@ static void racing(struct world *w)
         ck_assert_int_gt(ids[i], 0);
     }
     set(w, "default", 2, -1);
-    for (int i = 0; i < TASKS; i++)
+    for (int i = 0; i < TASKS; i++) {
         until(w, ids[i], JOB_SUCCEEDED);
-    for (size_t i = 0; i < w->dispatch->queue_count; i++)
+    }
+    for (size_t i = 0; i < w->dispatch->queue_count; i++) {
         ck_assert_uint_eq(w->dispatch->queues[i].jobs + w->dispatch->queues[i].entering, 0);
+    }
 }
 
 START_TEST(submissions_on_their_way_find_the_heir)
@@ -187,8 +193,9 @@ static void rates(struct world *w)
         .has_rate = true, .rate = 50, .has_paused = true, .paused = false};
     int64_t ids[JOBS], last_us = 0;
     set(w, "default", -1, 1);
-    for (int i = 0; i < JOBS; i++)
+    for (int i = 0; i < JOBS; i++) {
         ids[i] = submit(w, SHORT, JOB_QUEUED);
+    }
     int64_t before_us = dispatch_wall_us();
     ck_assert_int_eq(dispatch_queue_change(w->dispatch, "default", &paced, false), STORE_OK);
     for (int i = 0; i < JOBS; i++) {
@@ -242,8 +249,9 @@ static void weights(struct world *w)
     int seen = 0, of_other = 0;
     for (size_t i = 0; i < f.count && seen < 8; i++) {
         seen++;
-        for (int k = 0; k < JOBS; k++)
+        for (int k = 0; k < JOBS; k++) {
             of_other += events[i].id == ids[1][k];
+        }
     }
     free(events);
     ck_assert_int_eq(seen, 8);

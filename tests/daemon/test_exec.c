@@ -24,8 +24,9 @@ static void read_all(int fd, char *text, size_t size)
     size_t length = 0;
     ssize_t n;
 
-    while ((n = read(fd, text + length, size - 1 - length)) > 0)
+    while ((n = read(fd, text + length, size - 1 - length)) > 0) {
         length += (size_t)n;
+    }
     text[length] = '\0';
     close(fd);
 }
@@ -39,8 +40,9 @@ static void run_in(const char *settings, const char *cwd, const char *const *com
     int text[2], said[2];
     pid_t pid;
 
-    for (size_t i = 0; command[i]; i++)
+    for (size_t i = 0; command[i]; i++) {
         argv[i + 3] = command[i];
+    }
     ck_assert_int_eq(pipe2(text, O_CLOEXEC), 0);
     ck_assert_int_eq(pipe2(said, O_CLOEXEC), 0);
     posix_spawn_file_actions_init(&actions);
@@ -81,8 +83,9 @@ static const char *line(const char *name)
 
 START_TEST(only_three_descriptors_are_open)
 {
-    for (int fd = 20; fd < 200; fd += 30) /* as a library without O_CLOEXEC would */
+    for (int fd = 20; fd < 200; fd += 30) { /* as a library without O_CLOEXEC would */
         ck_assert_int_eq(dup2(2, fd), fd);
+    }
     RUN("report=9", "", "ls", "/proc/self/fd");
     ended_with(0, "");
     ck_assert_str_eq(out, "0\n1\n2\n3\n"); /* 3 is ls's own look into the folder */
@@ -120,8 +123,9 @@ START_TEST(session_umask_nice_and_privileges)
     ck_assert_str_eq(line("Umask"), "0027");
     ck_assert_str_eq(line("NoNewPrivs"), "1");
     const char *stat = strrchr(out, '(');
-    while (stat[-1] != '\n')
+    while (stat[-1] != '\n') {
         stat--;
+    }
     ck_assert_int_eq(sscanf(stat,
                             "%d %*s %*c %d %d %d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d "
                             "%*d %d",
@@ -183,8 +187,9 @@ START_TEST(a_limit_that_cannot_be_set_is_named)
 {
     struct rlimit files = {100, 100};
 
-    if (geteuid() == 0)
+    if (geteuid() == 0) {
         return; /* root may raise it; the container's root may not: either answer would be right */
+    }
     ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &files), 0);
     RUN("nofile=200,report=9", "", "true");
     ended_with(126, "nofile 1\n");

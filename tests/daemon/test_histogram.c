@@ -31,8 +31,9 @@ END_TEST
 
 START_TEST(quantiles_of_a_uniform_run)
 {
-    for (uint64_t value = 1; value <= 1000; value++)
+    for (uint64_t value = 1; value <= 1000; value++) {
         histogram_record(&h, value);
+    }
     ck_assert_uint_ge(histogram_quantile(&h, 500), 500);
     ck_assert_uint_le(histogram_quantile(&h, 500), 532);
     ck_assert_uint_ge(histogram_quantile(&h, 990), 990);

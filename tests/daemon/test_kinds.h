@@ -70,8 +70,9 @@ static inline void on_output(struct job_run *run, enum output_stream stream, uin
 
     (void)stream;
     ck_assert_uint_gt(bytes, 0);
-    if (!t->was_ready)
+    if (!t->was_ready) {
         cosched_event_set(&t->ready);
+    }
     t->was_ready = true;
 }
 
@@ -110,8 +111,9 @@ static inline int64_t try_body(void *arg)
 
     t->result = kind_find(t->kind)->run(&t->run, &t->out);
     ck_assert_int_eq(cosched_where(), COSCHED_MAIN);
-    if (!t->was_ready) /* whoever waits for output that never came */
+    if (!t->was_ready) { /* whoever waits for output that never came */
         cosched_event_set(&t->ready);
+    }
     t->was_ready = true;
     return 0;
 }

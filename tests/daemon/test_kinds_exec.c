@@ -241,8 +241,9 @@ static int64_t exec_is_canceled_early(void *arg)
     for (int yields = 0; yields < 40; yields++) {
         try_init(&t, "exec", "{\"argv\":[\"sleep\",\"1000\"]" PATIENT "}");
         ck_assert_int_eq(cosched_spawn(&task, try_body, &t, &attr), 0);
-        for (int i = 0; i < yields; i++)
+        for (int i = 0; i < yields; i++) {
             cosched_yield();
+        }
         cosched_cancel(task);
         ck_assert_int_eq(cosched_await(&task, NULL, COSCHED_NEVER), 0);
         ck_assert_int_eq(t.result, -ECANCELED);
@@ -284,8 +285,9 @@ static size_t count_descriptors(void)
     size_t count = 0;
     DIR *folder_fd = opendir("/proc/self/fd");
 
-    while (readdir(folder_fd))
+    while (readdir(folder_fd)) {
         count++;
+    }
     closedir(folder_fd);
     return count;
 }
@@ -317,8 +319,9 @@ static int64_t many_at_once(void *arg)
             ck_assert_str_eq(text_of(&all[i], OUTPUT_STDOUT), expected);
             try_fini(&all[i]);
         }
-        if (round > 0) /* the first one opened what the runtime keeps */
+        if (round > 0) { /* the first one opened what the runtime keeps */
             ck_assert_uint_eq(count_descriptors(), before);
+        }
     }
     free(all);
     return 0;

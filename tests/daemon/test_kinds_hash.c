@@ -30,8 +30,9 @@ static int64_t hashes(void *arg)
     char expected[256];
 
     (void)arg;
-    for (size_t i = 0; i < sizeof data; i++)
+    for (size_t i = 0; i < sizeof data; i++) {
         data[i] = (char)(i * 2654435761u >> 11);
+    }
     for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
         write_file("data", data, sizes[i]);
         hash(&t, in_folder("data"), "");
@@ -47,8 +48,9 @@ static int64_t hashes(void *arg)
         sha256_init(&sha);
         sha256_update(&sha, sizes[i], (const uint8_t *)data);
         sha256_digest(&sha, sizeof digest, digest);
-        for (size_t d = 0; d < sizeof digest; d++)
+        for (size_t d = 0; d < sizeof digest; d++) {
             snprintf(text + 2 * d, 3, "%02x", digest[d]);
+        }
         hash(&t, in_folder("data"), ",\"algo\":\"sha256\"");
         succeeded(&t);
         snprintf(expected, sizeof expected, "{\"digest\":\"%s\",\"bytes\":%zu}", text, sizes[i]);
@@ -109,8 +111,9 @@ static int64_t hash_refuses(void *arg)
         snprintf(args, sizeof args, "{\"path\":\"%s\"}", in_folder("large"));
         try_init(&t, "hash", args);
         ck_assert_int_eq(cosched_spawn(&task, try_body, &t, &attr), 0);
-        for (int i = 0; i < yields; i++)
+        for (int i = 0; i < yields; i++) {
             cosched_yield();
+        }
         cosched_cancel(task);
         ck_assert_int_eq(cosched_await(&task, NULL, COSCHED_NEVER), 0);
         ck_assert_int_eq(t.result, -ECANCELED);

@@ -125,16 +125,19 @@ START_TEST(every_member_of_the_contract)
     static const char *const of_a_worker[] = {"id",    "deque", "slices",   "steals", "stolen_from",
                                               "parks", "wakes", "busy_pct", "busy_us"};
     struct json *json = written(true);
-    for (size_t i = 0; i < sizeof paths / sizeof *paths; i++)
+    for (size_t i = 0; i < sizeof paths / sizeof *paths; i++) {
         ck_assert_msg(at(json, paths[i]) != NULL, "%s is missing", paths[i]);
+    }
     const struct json *queue = json_first(json_get(json, "queues"));
-    for (size_t i = 0; i < sizeof of_a_queue / sizeof *of_a_queue; i++)
+    for (size_t i = 0; i < sizeof of_a_queue / sizeof *of_a_queue; i++) {
         ck_assert_msg(json_get(queue, of_a_queue[i]) != NULL, "%s is missing", of_a_queue[i]);
+    }
     const struct json *workers = at(json, "scheduler.workers");
     ck_assert_uint_eq(json_count(workers), 2);
-    for (size_t i = 0; i < sizeof of_a_worker / sizeof *of_a_worker; i++)
+    for (size_t i = 0; i < sizeof of_a_worker / sizeof *of_a_worker; i++) {
         ck_assert_msg(json_get(json_first(workers), of_a_worker[i]) != NULL, "%s is missing",
                       of_a_worker[i]);
+    }
     json_free(json);
 }
 

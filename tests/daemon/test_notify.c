@@ -21,8 +21,9 @@ static int manager(const char *name)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     memcpy(address.sun_path, name, strlen(name));
-    if (name[0] == '@')
+    if (name[0] == '@') {
         address.sun_path[0] = '\0';
+    }
     size_t tail = name[0] == '@' ? 0 : 1;
     int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
     ck_assert_int_ge(fd, 0);

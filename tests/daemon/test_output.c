@@ -21,8 +21,9 @@ START_TEST(head_and_tail_of_random_streams)
             ck_assert_uint_eq(seen.bytes, total);
             ck_assert_uint_eq(seen.kept, total < cap ? total : cap);
             ck_assert_uint_eq(seen.head, total <= cap ? total : cap / 2);
-            if (total > cap)
+            if (total > cap) {
                 ck_assert_uint_eq(seen.tail_from, total - (cap - cap / 2));
+            }
         }
         output_close(&o, &closed);
         ck_assert_int_eq(output_stat(dir, round, 1, OUTPUT_STDOUT, &stat), 0);
@@ -51,10 +52,12 @@ START_TEST(death_at_any_write_leaves_a_readable_file)
             write_pattern(&o, size);
             total += size;
         }
-        if (disk_now == DISK_WELL)
+        if (disk_now == DISK_WELL) {
             sure = total;
-        if (o.fd >= 0)
+        }
+        if (o.fd >= 0) {
             close(o.fd); /* nothing else of the writer survives */
+        }
         disk_set(DISK_WELL, DISK_WELL, -1);
 
         struct seen seen = read_all(round, 0);
@@ -79,10 +82,11 @@ START_TEST(full_disk_drops_and_says_so)
         struct output_counts closed, stat;
         output_open(&o, dir, round, 1, OUTPUT_STDOUT, cap);
         for (uint64_t writes = 1 + rnd(20); writes > 0; writes--) {
-            if (rnd(3) == 0)
+            if (rnd(3) == 0) {
                 disk_set(DISK_WELL, DISK_FULL, (long)rnd(4));
-            else if (rnd(2) == 0)
+            } else if (rnd(2) == 0) {
                 disk_set(DISK_WELL, DISK_WELL, -1);
+            }
             size_t size = 1 + random_size(cap);
             write_pattern(&o, size);
             total += size;

@@ -44,8 +44,9 @@ ssize_t pwrite(int fd, const void *data, size_t size, off_t offset)
     if (disk_left >= 0 && disk_left-- == 0) {
         disk_now = disk_then;
         size_t part = (size_t)rnd(size + 1);
-        if (part > 0 && offset >= 64)
+        if (part > 0 && offset >= 64) {
             return syscall(SYS_pwrite64, fd, data, part, offset);
+        }
     }
     if (disk_now != DISK_WELL) {
         errno = disk_now == DISK_FULL ? ENOSPC : EIO;
@@ -103,8 +104,9 @@ static inline void write_pattern(struct output *o, size_t size)
     static char data[200000];
 
     ck_assert_uint_le(size, sizeof data);
-    for (size_t i = 0; i < size; i++)
+    for (size_t i = 0; i < size; i++) {
         data[i] = (char)byte_at(o->layout.written + i);
+    }
     output_write(o, data, size);
 }
 
@@ -113,8 +115,9 @@ static inline void check_bytes(const unsigned char *data, const struct output_ch
 {
     size_t i = 0;
 
-    while (i < c->size && data[i] == byte_at(c->offset + i))
+    while (i < c->size && data[i] == byte_at(c->offset + i)) {
         i++;
+    }
     ck_assert_msg(i == c->size, "byte %llu of %llu is wrong", (unsigned long long)(c->offset + i),
                   (unsigned long long)c->bytes);
 }
@@ -149,11 +152,13 @@ static inline struct seen read_all(int64_t id, uint64_t from)
         }
         check_bytes(data, &c);
         seen.kept += c.size;
-        if (!gap)
+        if (!gap) {
             seen.head += c.size;
+        }
         at = c.offset + c.size;
-        if (c.size == 0)
+        if (c.size == 0) {
             break;
+        }
     }
     ck_assert_uint_eq(at, seen.bytes < from ? from : seen.bytes);
     return seen;

@@ -106,8 +106,9 @@ static void *writer(void *arg)
 {
     struct output *o = arg;
 
-    while (!atomic_load_explicit(&enough, memory_order_relaxed)) /* relaxed: nothing hangs on it */
+    while (!atomic_load_explicit(&enough, memory_order_relaxed)) { /* relaxed: nothing hangs on it */
         write_pattern(o, 1 + o->layout.written % 3001);
+    }
     return NULL;
 }
 

@@ -11,9 +11,11 @@
 static int starts(struct pace_rate *rate, int64_t from, int64_t to, int64_t step)
 {
     int count = 0;
-    for (int64_t now = from; now < to; now += step)
-        while (count < 1000000 && pace_rate_take(rate, now))
+    for (int64_t now = from; now < to; now += step) {
+        while (count < 1000000 && pace_rate_take(rate, now)) {
             count++;
+        }
+    }
     return count;
 }
 
@@ -23,8 +25,9 @@ START_TEST(spaced_evenly_at_a_low_rate)
     int64_t begin = 77 * SECOND, last = 0;
     pace_rate_set(&rate, 10, begin);
     for (int64_t now = begin; now < begin + 2 * SECOND; now += MS) {
-        if (!pace_rate_take(&rate, now))
+        if (!pace_rate_take(&rate, now)) {
             continue;
+        }
         ck_assert(last == 0 || now - last == 100 * MS);
         ck_assert_int_eq(pace_rate_when(&rate), now + 100 * MS);
         last = now;
@@ -46,8 +49,9 @@ START_TEST(never_more_than_its_rate_in_any_span)
             int n = starts(&rate, 3600 * SECOND, 3610 * SECOND, steps[s]);
             ck_assert_msg(n <= rates[r] * 10 + 1 + rates[r] / 100 + 1, "%g/s: %d in 10 s", rates[r],
                           n);
-            if (steps[s] <= 4 * MS)
+            if (steps[s] <= 4 * MS) {
                 ck_assert_msg(n >= rates[r] * 10 - 1, "%g/s: only %d in 10 s", rates[r], n);
+            }
         }
     }
 }
@@ -59,8 +63,9 @@ START_TEST(no_limit_takes_all)
     struct pace_rate rate = {0, 0};
     pace_rate_set(&rate, 0, SECOND);
     ck_assert_int_eq(pace_rate_when(&rate), 0);
-    for (int i = 0; i < 1000; i++)
+    for (int i = 0; i < 1000; i++) {
         ck_assert(pace_rate_take(&rate, SECOND));
+    }
 }
 
 END_TEST
@@ -95,9 +100,11 @@ static void share_out(const int64_t *weights, struct pace_share *shares, int *we
 {
     for (int i = 0; i < rounds; i++) {
         int best = 0;
-        for (int k = 1; k < count; k++)
-            if (pace_turn(&shares[k], *present) < pace_turn(&shares[best], *present))
+        for (int k = 1; k < count; k++) {
+            if (pace_turn(&shares[k], *present) < pace_turn(&shares[best], *present)) {
                 best = k;
+            }
+        }
         pace_go(&shares[best], weights[best], present);
         went[best]++;
     }
@@ -110,9 +117,10 @@ START_TEST(turns_follow_the_weights)
     int went[4] = {0};
     uint64_t present = 0;
     share_out(weights, shares, went, 4, 101000, &present);
-    for (int i = 0; i < 4; i++)
+    for (int i = 0; i < 4; i++) {
         ck_assert_msg(abs(went[i] - (int)(weights[i] * 100)) <= (int)weights[i], "%d: %d", i,
                       went[i]);
+    }
 }
 
 END_TEST

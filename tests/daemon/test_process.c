@@ -169,15 +169,17 @@ static struct process_mark former_life(const char *script, bool marked, pid_t *c
 
         memset(&said, 0, sizeof said);
         process_init();
-        if (!marked)
+        if (!marked) {
             command.envp = empty;
+        }
         process_spawn(&command, &p);
         said.mark.pid = p.pid;
         said.mark.start_time = start_of(p.pid);
         snprintf(said.mark.boot_id, sizeof said.mark.boot_id, "%s", process_boot_id());
         said.child = read_pid(&p);
-        if (write(ends[1], &said, sizeof said) != (ssize_t)sizeof said)
+        if (write(ends[1], &said, sizeof said) != (ssize_t)sizeof said) {
             abort();
+        }
         _exit(0);
     }
 

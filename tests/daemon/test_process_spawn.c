@@ -197,8 +197,9 @@ START_TEST(a_command_starts_clean)
     sigset_t some;
 
     init();
-    for (int fd = 20; fd < 200; fd += 30) /* as a library without O_CLOEXEC would */
+    for (int fd = 20; fd < 200; fd += 30) { /* as a library without O_CLOEXEC would */
         ck_assert_int_eq(dup2(2, fd), fd);
+    }
     sigemptyset(&some);
     sigaddset(&some, SIGTERM);
     sigaddset(&some, SIGRTMIN + 3);
@@ -207,11 +208,13 @@ START_TEST(a_command_starts_clean)
     signal(SIGRTMAX, SIG_IGN);
     struct process p = start("ls /proc/self/fd; exec cat /proc/self/status", 1);
     ck_assert_int_eq(fcntl(p.out, F_SETFL, 0), 0);
-    for (ssize_t n; (n = read(p.out, text + length, sizeof text - 1 - length)) > 0;)
+    for (ssize_t n; (n = read(p.out, text + length, sizeof text - 1 - length)) > 0;) {
         length += (size_t)n;
+    }
     text[length] = '\0';
-    for (size_t i = 0; i < sizeof expected / sizeof expected[0]; i++)
+    for (size_t i = 0; i < sizeof expected / sizeof expected[0]; i++) {
         ck_assert_msg(strstr(text, expected[i]), "no %s in: %s", expected[i], text);
+    }
     await(&p);
     process_close(&p);
     /* And we are as we were: our mask, our dispositions. */
@@ -227,8 +230,9 @@ static void *spawn_some(void *arg)
 {
     for (int i = 0; i < 50; i++) {
         struct process p;
-        if (process_spawn(arg, &p) < 0 || WEXITSTATUS(await(&p)) != 3)
+        if (process_spawn(arg, &p) < 0 || WEXITSTATUS(await(&p)) != 3) {
             return arg;
+        }
         process_close(&p);
     }
     return NULL;
@@ -240,8 +244,9 @@ START_TEST(threads_start_commands_side_by_side)
 
     init();
     struct process_command command = shell("exit 3", 1);
-    for (size_t i = 0; i < 4; i++)
+    for (size_t i = 0; i < 4; i++) {
         ck_assert_int_eq(pthread_create(&threads[i], NULL, spawn_some, &command), 0);
+    }
     for (size_t i = 0; i < 4; i++) {
         void *failed;
         ck_assert_int_eq(pthread_join(threads[i], &failed), 0);

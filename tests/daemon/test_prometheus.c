@@ -57,8 +57,9 @@ static const char *value_of(const char *series)
 {
     size_t n = strlen(series);
     for (const char *line = page.data; line && *line;) {
-        if (strncmp(line, series, n) == 0 && line[n] == ' ')
+        if (strncmp(line, series, n) == 0 && line[n] == ' ') {
             return line + n + 1;
+        }
         line = strchr(line, '\n');
         line = line ? line + 1 : NULL;
     }
@@ -115,10 +116,11 @@ END_TEST
 START_TEST(only_kind_queue_and_state_are_labels)
 {
     write_page();
-    for (const char *p = page.data; (p = strchr(p, '{')) != NULL; p++)
+    for (const char *p = page.data; (p = strchr(p, '{')) != NULL; p++) {
         ck_assert_msg(strncmp(p, "{kind=", 6) == 0 || strncmp(p, "{queue=", 7) == 0 ||
                           strncmp(p, "{state=", 7) == 0 || strncmp(p, "{le=", 4) == 0,
                       "%.60s", p);
+    }
 }
 
 END_TEST
@@ -126,8 +128,9 @@ END_TEST
 START_TEST(buckets_are_cumulative_and_add_up)
 {
     static const uint64_t values[] = {0, 1, 2, 15, 16, 1000, 1024, 5000000, UINT64_C(1) << 40};
-    for (size_t i = 0; i < sizeof values / sizeof *values; i++)
+    for (size_t i = 0; i < sizeof values / sizeof *values; i++) {
         histogram_record(&metrics.run_us, values[i]);
+    }
     write_page();
     ck_assert_double_eq(number("cosched_run_seconds_bucket{le=\"0.000001\"}"), 1);
     ck_assert_double_eq(number("cosched_run_seconds_bucket{le=\"0.000002\"}"), 2);

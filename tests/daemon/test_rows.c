@@ -65,8 +65,9 @@ START_TEST(each_sees_every_row_once_and_rows_stay_where_they_are)
 {
     size_t seen = 0;
     struct row *first = rows_add(&rows, 1);
-    for (int64_t id = 2; id <= 100000; id++)
+    for (int64_t id = 2; id <= 100000; id++) {
         ck_assert_ptr_nonnull(rows_add(&rows, id));
+    }
     rows_each(&rows, count_one, &seen);
     ck_assert_uint_eq(seen, 100000);
     ck_assert_ptr_eq(rows_find(&rows, 1), first);
@@ -89,11 +90,14 @@ START_TEST(heap_gives_them_in_order_whatever_left_in_between)
         row->order = id;
         ck_assert_int_eq(row_heap_push(&heap, row), 0);
     }
-    for (int i = 0; i < 700; i++)
+    for (int i = 0; i < 700; i++) {
         row_heap_remove(&heap, rows_find(&rows, 1 + (int64_t)rnd(2000)));
-    for (uint32_t i = 0; i < heap.count; i++)
-        if (heap.rows[i]->id % 7 == 0)
+    }
+    for (uint32_t i = 0; i < heap.count; i++) {
+        if (heap.rows[i]->id % 7 == 0) {
             heap.rows[i]->priority = 9;
+        }
+    }
     row_heap_rebuild(&heap);
     struct row last = {.priority = 100};
     while (row_heap_first(&heap)) {

@@ -39,15 +39,19 @@ static int64_t scenario(void *arg)
     watch_remove(&watch, &other);
     watch_publish(&watch, 1, WATCH_ENDED, JOB_FAILED);
     ck_assert(!rings());
-    for (int i = 0; i < MANY; i++)
+    for (int i = 0; i < MANY; i++) {
         ck_assert_int_eq(watch_add(&watch, &nodes[i], i % 10, WATCH_ENDED, &bell), 0);
-    for (int i = 0; i < MANY; i += 2)
+    }
+    for (int i = 0; i < MANY; i += 2) {
         watch_remove(&watch, &nodes[i]);
+    }
     watch_publish(&watch, 3, WATCH_ENDED, JOB_SUCCEEDED);
-    for (int i = 0; i < MANY; i++)
+    for (int i = 0; i < MANY; i++) {
         ck_assert_uint_eq(nodes[i].seen, i % 10 == 3 ? WATCH_ENDED : 0U);
-    for (int i = 0; i < MANY; i++)
+    }
+    for (int i = 0; i < MANY; i++) {
         watch_remove(&watch, &nodes[i]);
+    }
     ck_assert_uint_eq(watch.count, 0);
     bell_fini(&bell);
     watch_fini(&watch);
