@@ -66,6 +66,13 @@ static void teardown(void)
     metrics_fini(&metrics);
 }
 
+static void all_are_in(const struct json *object, const char *const *names, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        ck_assert_msg(json_get(object, names[i]) != NULL, "%s is missing", names[i]);
+    }
+}
+
 START_TEST(every_member_of_the_contract)
 {
     static const char *const paths[] = {"daemon.version",
@@ -128,16 +135,11 @@ START_TEST(every_member_of_the_contract)
     for (size_t i = 0; i < sizeof paths / sizeof *paths; i++) {
         ck_assert_msg(at(json, paths[i]) != NULL, "%s is missing", paths[i]);
     }
-    const struct json *queue = json_first(json_get(json, "queues"));
-    for (size_t i = 0; i < sizeof of_a_queue / sizeof *of_a_queue; i++) {
-        ck_assert_msg(json_get(queue, of_a_queue[i]) != NULL, "%s is missing", of_a_queue[i]);
-    }
+    all_are_in(json_first(json_get(json, "queues")), of_a_queue,
+               sizeof of_a_queue / sizeof *of_a_queue);
     const struct json *workers = at(json, "scheduler.workers");
     ck_assert_uint_eq(json_count(workers), 2);
-    for (size_t i = 0; i < sizeof of_a_worker / sizeof *of_a_worker; i++) {
-        ck_assert_msg(json_get(json_first(workers), of_a_worker[i]) != NULL, "%s is missing",
-                      of_a_worker[i]);
-    }
+    all_are_in(json_first(workers), of_a_worker, sizeof of_a_worker / sizeof *of_a_worker);
     json_free(json);
 }
 
