@@ -121,7 +121,7 @@ mutant "blocking: taken back while it runs" stop:blocking_calls_run_once_or_are_
     's/(static bool withdraw\(.*?)(    if \(waiting\) \{)/$1    bool seen = waiting;\n    waiting = true;\n    if (seen) {/s'
 mutant "post: counted after the look at the refusal" stop:posts_are_accepted_and_run_or_refused sched/spawn.c \
     's/    cos_roots_add\(\n        rt\);[^\n]*\n(.*?)(if \(cos_atomic_load\(&rt->refuse_posts, seq_cst\) != 0\) \{)\n        cos_roots_remove\(rt\);\n(        return -ESHUTDOWN;\n    \}\n)/$1$2\n$3    cos_roots_add(rt);\n/s'
-mutant "stop: the last task does not ring" stop:stop_waits_until_its_deadline_then_cancels sched/runtime.c \
+mutant "stop: the last task does not ring" stop:stop_waits_until_its_deadline_then_cancels sched/runtime_run.c \
     's/        cos_mainloop_ring\(rt\); \/\* its loop may[^\n]*\n//'
 
 # --- time ---
