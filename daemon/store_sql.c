@@ -108,8 +108,10 @@ static int count_up(struct store_sql *sql)
         now->last_id = max_id;
     }
     if (r == 0) {
-        r = query_ints(sql, "SELECT max(seq), min(seq) FROM events", &now->last_seq,
-                       &now->trimmed_seq);
+        r = query_ints(sql,
+                       "SELECT (SELECT seq + more FROM events ORDER BY seq DESC LIMIT 1), min(seq)"
+                       " FROM events",
+                       &now->last_seq, &now->trimmed_seq);
     }
     now->trimmed_seq -= now->trimmed_seq > 0;
     if (r == 0) {

@@ -192,10 +192,7 @@ static int put_edit(struct change *c)
     sql_bind_int(stmt, 10, c->waits);
     int r = sql_run(stmt);
     if (r == 0) {
-        stmt = store_sql_stmt(sql, STMT_TEXT_SPEC);
-        sql_bind_int(stmt, 1, c->job.id);
-        sql_bind_text_n(stmt, 2, sql->text.data, sql->text.len);
-        r = sql_run(stmt);
+        r = store_sql_put_spec(sql, c->job.id, sql->text.data, sql->text.len);
     }
     if (r == 0) {
         stmt = store_sql_stmt(sql, STMT_LABELS_REMOVE);

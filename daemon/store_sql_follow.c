@@ -6,8 +6,6 @@
 #define FOLLOW_SLICE \
     2000 /* events looked at in one request: what a follower may hold up commits for */
 
-enum { COLUMN_QUEUE = 6, COLUMN_KIND, COLUMN_NAME };
-
 static void copy(char *out, size_t size, struct sql_stmt *stmt, int column)
 {
     size_t length = 0;
@@ -17,7 +15,8 @@ static void copy(char *out, size_t size, struct sql_stmt *stmt, int column)
     out[length] = '\0';
 }
 
-static void read_event(struct sql_stmt *stmt, struct store_event *event)
+/* The first event that a row stands for; *more follow it. */
+static void read_event(struct sql_stmt *stmt, struct store_event *event, int64_t *more)
 {
     event->seq = sql_int(stmt, 0);
     event->id = sql_int(stmt, 1);
@@ -25,9 +24,29 @@ static void read_event(struct sql_stmt *stmt, struct store_event *event)
     event->attempt = (uint32_t)sql_int(stmt, 3);
     event->uid = (uint32_t)sql_int(stmt, 4);
     event->at_us = sql_int(stmt, 5);
-    copy(event->queue, sizeof event->queue, stmt, COLUMN_QUEUE);
-    copy(event->kind, sizeof event->kind, stmt, COLUMN_KIND);
-    copy(event->name, sizeof event->name, stmt, COLUMN_NAME);
+    *more = sql_int(stmt, 6);
+}
+
+/* What its job is called now; nothing, when it is gone. */
+static int read_names(struct store_sql *sql, struct store_event *event)
+{
+    struct sql_stmt *stmt = store_sql_stmt(sql, STMT_CALLED);
+    event->queue[0] = event->kind[0] = event->name[0] = '\0';
+    sql_bind_int(stmt, 1, event->id);
+    int r = sql_step(stmt);
+    if (r != SQL_ROW) {
+        return r;
+    }
+    copy(event->queue, sizeof event->queue, stmt, 0);
+    copy(event->kind, sizeof event->kind, stmt, 1);
+    copy(event->name, sizeof event->name, stmt, 2);
+    sql_reset(stmt);
+    return 0;
+}
+
+static bool is_called(const char *wanted, const char *is)
+{
+    return wanted == NULL || strcmp(wanted, is) == 0;
 }
 
 /* 1: it has all of them; 0, or negative. */
@@ -47,13 +66,42 @@ static int has_labels(struct store_sql *sql, int64_t job, const struct store_fil
     return r < 0 ? r : found == filter->label_count;
 }
 
+/* Adds it when the filter lets it through. */
+static int add_event(struct store_sql *sql, struct store_follow *f, const struct store_event *event)
+{
+    const struct store_filter *filter = f->filter;
+    struct store_event *out = &f->events[f->count];
+    *out = *event;
+    int r = read_names(sql, out);
+    if (r < 0 || !is_called(filter->queue, out->queue) || !is_called(filter->kind, out->kind) ||
+        !is_called(filter->name, out->name)) {
+        return r;
+    }
+    r = filter->label_count > 0 ? has_labels(sql, out->id, filter) : 1;
+    f->count += r > 0;
+    return r < 0 ? r : 0;
+}
+
+/* All that a row stands for, from f->from on and up to `until`. */
+static int add_events(struct store_sql *sql, struct store_follow *f, struct store_event event,
+                      int64_t more, int64_t until)
+{
+    int r = 0;
+    int64_t skip = event.seq <= f->from ? f->from + 1 - event.seq : 0;
+    event.seq += skip;
+    event.id += skip;
+    for (int64_t i = skip; r == 0 && i <= more && f->count < f->max && event.seq <= until; i++) {
+        r = add_event(sql, f, &event);
+        event.seq++;
+        event.id++;
+    }
+    return r;
+}
+
 static void bind_filter(struct sql_stmt *stmt, const struct store_filter *filter)
 {
     sql_bind_int_or_null(stmt, 3, filter->has_uid ? (int64_t)filter->uid : -1, -1);
     sql_bind_int_or_null(stmt, 4, filter->states ? (int64_t)filter->states : -1, -1);
-    sql_bind_text(stmt, 5, filter->queue);
-    sql_bind_text(stmt, 6, filter->kind);
-    sql_bind_text(stmt, 7, filter->name);
 }
 
 static int oldest_seq(struct store_sql *sql, int64_t *oldest)
@@ -83,18 +131,17 @@ int store_sql_follow(struct store_sql *sql, struct store_follow *f)
         return r;
     }
     struct sql_stmt *stmt = store_sql_stmt(sql, STMT_FOLLOW);
-    sql_bind_int(stmt, 1, f->from);
+    sql_bind_int(stmt, 1, f->from - PENDING_ROWS_MAX); /* the next may lie within a row's */
     sql_bind_int(stmt, 2, until);
     bind_filter(stmt, f->filter);
     while (f->count < f->max && (r = sql_step(stmt)) == SQL_ROW) {
-        struct store_event *event = &f->events[f->count];
-        read_event(stmt, event);
-        int has = f->filter->label_count ? has_labels(sql, event->id, f->filter) : 1;
-        if (has < 0) {
-            sql_reset(stmt);
-            return has;
+        struct store_event event = {.seq = 0};
+        int64_t more;
+        read_event(stmt, &event, &more);
+        r = add_events(sql, f, event, more, until);
+        if (r < 0) {
+            break;
         }
-        f->count += (size_t)has;
     }
     if (f->count == f->max) {
         f->seq = f->events[f->max - 1].seq; /* there may be more in this slice */

@@ -99,14 +99,6 @@ static void bind_error(struct sql_stmt *stmt, int index, const char *text)
     sql_bind_text(stmt, index, text != NULL && text[0] != '\0' ? text : NULL);
 }
 
-int store_sql_put_result(struct store_sql *sql, int64_t id, const char *result)
-{
-    struct sql_stmt *stmt = store_sql_stmt(sql, STMT_TEXT_RESULT);
-    sql_bind_int(stmt, 1, id);
-    sql_bind_text(stmt, 2, result);
-    return sql_run(stmt);
-}
-
 /* The row of a job that ends, its event and the accounts. */
 static int put_end(struct store_sql *sql, struct store_current *job, enum job_state state,
                    const struct ending *ending, int64_t now_us, int64_t *seq)
@@ -171,20 +163,6 @@ int store_sql_put_state(struct store_sql *sql, struct store_current *job, enum j
 }
 
 /* --- starting and ending an attempt ----------------------------------------------------------- */
-
-int store_sql_copy_spec(struct store_sql *sql, int64_t id, char **spec, size_t *spec_len)
-{
-    struct sql_stmt *stmt = store_sql_stmt(sql, STMT_SPEC);
-    sql_bind_int(stmt, 1, id);
-    int r = sql_step(stmt);
-    if (r != SQL_ROW) {
-        return r < 0 ? r : -EIO;
-    }
-    const char *text = sql_text(stmt, 0, spec_len);
-    *spec = text ? strndup(text, *spec_len) : NULL;
-    sql_reset(stmt);
-    return *spec == NULL ? -ENOMEM : 0;
-}
 
 static int put_start(struct store_sql *sql, struct store_current *job, int64_t now_us, int64_t *seq)
 {

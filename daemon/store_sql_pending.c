@@ -27,10 +27,19 @@ struct pending_row {
     bool running;
 };
 
+/* The events of jobs that came one after the other and differ in nothing else: one row. */
+struct pending_event {
+    size_t row;  /* the first */
+    size_t more; /* after it */
+};
+
 struct pending {
-    size_t count;
+    size_t count, text_count, event_count;
+    bool rich;       /* some have what most have not: see STMT_INSERT_PLAIN */
     struct buf text; /* what pieces are of */
     struct pending_row rows[PENDING_ROWS_MAX];
+    struct pending_event events[PENDING_ROWS_MAX];
+    uint16_t texts[PENDING_ROWS_MAX]; /* rows whose specification does not fit into the row */
 };
 
 /* In the order of COLUMNS. */
@@ -52,13 +61,20 @@ enum {
     COL_NAME,
     COL_KEY,
     COL_BODY,
-    COL_SPEC,
-    COL_SEQ
+    COL_SPEC
 };
 
 #define COLUMNS                                                                                 \
     "id, state, priority, attempt, uid, waits, created_us, run_at_us, deadline_us, started_us," \
-    " keep_us, bytes, queue, kind, name, key, body, spec, seq"
+    " keep_us, bytes, queue, kind, name, key, body, spec"
+
+enum { TEXT_ID, TEXT_SPEC };
+
+#define TEXT_COLUMNS "id, spec"
+
+enum { EVENT_SEQ, EVENT_JOB, EVENT_STATE, EVENT_ATTEMPT, EVENT_UID, EVENT_AT, EVENT_MORE };
+
+#define EVENT_COLUMNS "seq, job, state, attempt, uid, at_us, more"
 
 static size_t count_rows(void *ctx)
 {
@@ -88,7 +104,11 @@ static void give_text(const struct pending *pending, const struct pending_row *r
     case COL_KIND: put_text(pending, row->kind, cell); break;
     case COL_NAME: put_text(pending, row->name, cell); break;
     case COL_KEY: put_text(pending, row->key, cell); break;
-    case COL_SPEC: put_text(pending, row->spec, cell); break;
+    case COL_SPEC:
+        if (row->spec.size <= SPEC_IN_ROW_MAX) {
+            put_text(pending, row->spec, cell);
+        }
+        break;
     case COL_BODY:
         if (row->body.size != SIZE_MAX) {
             sql_cell_blob(cell, pending->text.data + row->body.at, row->body.size);
@@ -115,8 +135,47 @@ static void give_cell(void *ctx, size_t index, int column, struct sql_cell *cell
     case COL_STARTED: put_int_but(cell, row->started_us, 0); break;
     case COL_KEEP: put_int_but(cell, row->keep_us, -1); break;
     case COL_BYTES: sql_cell_int(cell, (int64_t)row->spec.size); break;
-    case COL_SEQ: sql_cell_int(cell, row->seq); break;
     default: give_text(pending, row, column, cell); break;
+    }
+}
+
+static size_t count_texts(void *ctx)
+{
+    const struct pending *pending = ctx;
+    return pending->text_count;
+}
+
+static void give_long_text(void *ctx, size_t index, int column, struct sql_cell *cell)
+{
+    const struct pending *pending = ctx;
+    const struct pending_row *row = &pending->rows[pending->texts[index]];
+    switch (column) {
+    case TEXT_ID: sql_cell_int(cell, row->id); break;
+    case TEXT_SPEC: put_text(pending, row->spec, cell); break;
+    default: break;
+    }
+}
+
+static size_t count_events(void *ctx)
+{
+    const struct pending *pending = ctx;
+    return pending->event_count;
+}
+
+static void give_event(void *ctx, size_t index, int column, struct sql_cell *cell)
+{
+    const struct pending *pending = ctx;
+    const struct pending_event *event = &pending->events[index];
+    const struct pending_row *row = &pending->rows[event->row];
+    switch (column) {
+    case EVENT_SEQ: sql_cell_int(cell, row->seq); break;
+    case EVENT_JOB: sql_cell_int(cell, row->id); break;
+    case EVENT_STATE: sql_cell_int(cell, row->state); break;
+    case EVENT_ATTEMPT: sql_cell_int(cell, row->running); break;
+    case EVENT_UID: sql_cell_int(cell, row->uid); break;
+    case EVENT_AT: sql_cell_int(cell, row->created_us); break;
+    case EVENT_MORE: sql_cell_int(cell, (int64_t)event->more); break;
+    default: break;
     }
 }
 
@@ -127,14 +186,16 @@ int store_sql_pending_open(struct store_sql *sql)
         return -ENOMEM;
     }
     sql->pending->text = BUF_INIT;
-    const struct sql_array array = {
-        .name = "pending",
-        .columns = COLUMNS,
-        .count = count_rows,
-        .cell = give_cell,
-        .ctx = sql->pending,
+    const struct sql_array arrays[] = {
+        {"pending", COLUMNS, count_rows, give_cell, sql->pending},
+        {"pending_texts", TEXT_COLUMNS, count_texts, give_long_text, sql->pending},
+        {"pending_events", EVENT_COLUMNS, count_events, give_event, sql->pending},
     };
-    return sql_array_add(sql->db, &array);
+    int r = 0;
+    for (size_t i = 0; r == 0 && i < sizeof arrays / sizeof arrays[0]; i++) {
+        r = sql_array_add(sql->db, &arrays[i]);
+    }
+    return r;
 }
 
 void store_sql_pending_close(struct store_sql *sql)
@@ -149,7 +210,8 @@ void store_sql_pending_close(struct store_sql *sql)
 void store_sql_pending_drop(struct store_sql *sql)
 {
     struct pending *pending = sql->pending;
-    pending->count = 0;
+    pending->count = pending->text_count = pending->event_count = 0;
+    pending->rich = false;
     sql->unsettled = false;
     if (pending->text.cap > PENDING_TEXT_MAX) {
         buf_free(&pending->text);
@@ -157,18 +219,23 @@ void store_sql_pending_drop(struct store_sql *sql)
     buf_reset(&pending->text);
 }
 
+static int write_all(struct store_sql *sql)
+{
+    const struct pending *pending = sql->pending;
+    int r = sql_run(sql->stmts[pending->rich ? STMT_INSERT : STMT_INSERT_PLAIN]);
+    if (r == 0 && pending->text_count > 0) {
+        r = sql_run(sql->stmts[STMT_TEXTS]);
+    }
+    return r < 0 ? r : sql_run(sql->stmts[STMT_EVENTS]);
+}
+
 int store_sql_settle(struct store_sql *sql)
 {
-    static const enum store_statement writes[] = {STMT_INSERT, STMT_TEXT, STMT_EVENTS};
-
     if (sql->settle_failed < 0 || !sql->unsettled) {
         return sql->settle_failed;
     }
     sql->unsettled = false; /* the statements below are part of it */
-    int r = 0;
-    for (size_t i = 0; r == 0 && i < sizeof writes / sizeof writes[0]; i++) {
-        r = sql_run(sql->stmts[writes[i]]);
-    }
+    int r = write_all(sql);
     store_sql_pending_drop(sql);
     sql->settle_failed = r;
     return r;
@@ -184,6 +251,26 @@ static struct piece keep_text(struct pending *pending, const void *data, size_t 
 static struct piece keep_string(struct pending *pending, const char *text)
 {
     return text != NULL ? keep_text(pending, text, strlen(text)) : (struct piece){0, SIZE_MAX};
+}
+
+/* Row i has come. */
+static void note_event(struct pending *pending, size_t i)
+{
+    const struct pending_row *row = &pending->rows[i], *last = row - 1;
+    bool goes_on = i > 0 && row->seq == last->seq + 1 && row->id == last->id + 1 &&
+                   row->state == last->state && row->running == last->running &&
+                   row->uid == last->uid && row->created_us == last->created_us;
+    if (goes_on) {
+        pending->events[pending->event_count - 1].more++;
+    } else {
+        pending->events[pending->event_count++] = (struct pending_event){.row = i};
+    }
+}
+
+static bool is_rich(const struct pending_row *row)
+{
+    return row->running || row->run_at_us != 0 || row->deadline_us != 0 || row->keep_us != -1 ||
+           row->name.size != SIZE_MAX || row->key.size != SIZE_MAX;
 }
 
 int store_sql_pending_add(struct store_sql *sql, const struct store_new *job)
@@ -220,7 +307,12 @@ int store_sql_pending_add(struct store_sql *sql, const struct store_new *job)
     if (pending->text.failed) {
         return -ENOMEM;
     }
-    pending->count++;
+    size_t i = pending->count++;
+    note_event(pending, i);
+    pending->rich |= is_rich(&pending->rows[i]);
+    if (pending->rows[i].spec.size > SPEC_IN_ROW_MAX) {
+        pending->texts[pending->text_count++] = (uint16_t)i;
+    }
     sql->unsettled = true;
     return 0;
 }

@@ -13,15 +13,26 @@
 #define STORE_STATEMENTS(X)                                                                        \
     X(INSERT, "INSERT OR ROLLBACK INTO jobs (id, state, priority, attempt, failures, lost,"        \
               " cancel_requested, uid, waits, created_us, run_at_us, deadline_us, started_us,"     \
-              " keep_us, bytes, queue, kind, name, key, body)"                                     \
+              " keep_us, bytes, queue, kind, name, key, body, spec)"                               \
               " SELECT id, state, priority, attempt, 0, 0, 0, uid, waits, created_us, run_at_us,"  \
-              " deadline_us, started_us, keep_us, bytes, queue, kind, name, key, body"             \
+              " deadline_us, started_us, keep_us, bytes, queue, kind, name, key, body, spec"       \
               " FROM pending")                                                                     \
-    X(TEXT, "INSERT OR ROLLBACK INTO texts (job, spec) SELECT id, spec FROM pending")              \
-    X(EVENTS, "INSERT OR ROLLBACK INTO events"                                                     \
-              " SELECT seq, id, state, attempt, uid, created_us FROM pending")                     \
-    X(TEXT_SPEC, "UPDATE texts SET spec = ?2 WHERE job = ?1")                                      \
-    X(TEXT_RESULT, "UPDATE texts SET result = ?2 WHERE job = ?1")                                  \
+    X(INSERT_PLAIN, "INSERT OR ROLLBACK INTO jobs (id, state, priority, attempt, failures, lost,"  \
+                    " cancel_requested, uid, waits, created_us, bytes, queue, kind, spec)"         \
+                    " SELECT id, state, priority, 0, 0, 0, 0, uid, waits, created_us, bytes,"      \
+                    " queue, kind, spec FROM pending")                                             \
+    X(TEXTS, "INSERT OR ROLLBACK INTO texts (job, spec) SELECT id, spec FROM pending_texts")       \
+    X(EVENTS, "INSERT OR ROLLBACK INTO events (seq, job, state, attempt, uid, at_us, more)"        \
+              " SELECT seq, job, state, attempt, uid, at_us, more FROM pending_events")            \
+    X(SPEC, "SELECT ifnull(spec, (SELECT t.spec FROM texts t WHERE t.job = ?1))"                   \
+            " FROM jobs WHERE id = ?1")                                                            \
+    X(SPEC_PUT, "UPDATE jobs SET spec = ?2 WHERE id = ?1")                                         \
+    X(TEXT_SPEC, "INSERT INTO texts (job, spec) VALUES (?1, ?2)"                                   \
+                 " ON CONFLICT (job) DO UPDATE SET spec = ?2")                                     \
+    X(TEXT_SPEC_NONE, "UPDATE texts SET spec = '' WHERE job = ?1")                                 \
+    X(TEXT_RESULT, "INSERT INTO texts (job, spec, result) VALUES (?1, '', ?2)"                     \
+                   " ON CONFLICT (job) DO UPDATE SET result = ?2")                                 \
+    X(TEXT_RESULT_NONE, "UPDATE texts SET result = NULL WHERE job = ?1")                           \
     X(TEXT_REMOVE, "DELETE FROM texts WHERE job = ?1")                                             \
     X(KEY, "SELECT id, body FROM jobs WHERE uid = ?1 AND key = ?2")                                \
     X(CURRENT, "SELECT state, attempt, failures, lost, cancel_requested, uid, waits, run_at_us,"   \
@@ -30,15 +41,13 @@
            " queue FROM jobs WHERE id = ?1")                                                       \
     X(LOAD, "SELECT id, state, priority, attempt, cancel_requested, uid, run_at_us, deadline_us,"  \
             " queue FROM jobs INDEXED BY jobs_open WHERE state <= 4 ORDER BY id")                  \
-    X(SPEC, "SELECT spec FROM texts WHERE job = ?1")                                               \
-    X(EVENT, "INSERT INTO events VALUES (?1, ?2, ?3, ?4, ?5, ?6)")                                 \
-    X(EVENTS_TRIM, "DELETE FROM events WHERE seq <= ?1")                                           \
+    X(EVENT, "INSERT INTO events VALUES (?1, ?2, ?3, ?4, ?5, ?6, 0)")                              \
+    X(EVENTS_TRIM, "DELETE FROM events WHERE seq <= ?1 AND seq + more <= ?1")                      \
     X(EVENTS_OLDEST, "SELECT min(seq) FROM events")                                                \
-    X(FOLLOW, "SELECT e.seq, e.job, e.state, e.attempt, e.uid, e.at_us, j.queue, j.kind, j.name"   \
-              " FROM events e LEFT JOIN jobs j ON j.id = e.job"                                    \
-              " WHERE e.seq > ?1 AND e.seq <= ?2 AND (?3 IS NULL OR e.uid = ?3)"                   \
-              " AND (?4 IS NULL OR (?4 >> e.state) & 1) AND (?5 IS NULL OR j.queue = ?5)"          \
-              " AND (?6 IS NULL OR j.kind = ?6) AND (?7 IS NULL OR j.name = ?7) ORDER BY e.seq")   \
+    X(FOLLOW, "SELECT seq, job, state, attempt, uid, at_us, more FROM events"                      \
+              " WHERE seq > ?1 AND seq <= ?2 AND (?3 IS NULL OR uid = ?3)"                         \
+              " AND (?4 IS NULL OR (?4 >> state) & 1) ORDER BY seq")                               \
+    X(CALLED, "SELECT queue, kind, name FROM jobs WHERE id = ?1")                                  \
     X(STATE, "UPDATE jobs SET state = ?2, waits = ?3 WHERE id = ?1")                               \
     X(WISH, "UPDATE jobs SET cancel_requested = 1 WHERE id = ?1")                                  \
     X(START, "UPDATE jobs SET state = ?2, attempt = ?3, started_us = ?4, run_at_us = NULL"         \
@@ -72,8 +81,9 @@
                 " out_kept, err_bytes, err_kept FROM attempts WHERE job = ?1 ORDER BY n")          \
     X(ATTEMPTS_REMOVE, "DELETE FROM attempts WHERE job = ?1")                                      \
     X(INTERRUPTED, "SELECT j.id, j.attempt, j.failures, j.lost, j.uid, j.cancel_requested,"        \
-                   " j.deadline_us, a.pid, a.start_time, l.boot_id, t.spec"                        \
-                   " FROM jobs j INDEXED BY jobs_running JOIN texts t ON t.job = j.id"             \
+                   " j.deadline_us, a.pid, a.start_time, l.boot_id, ifnull(j.spec,"                \
+                   " (SELECT t.spec FROM texts t WHERE t.job = j.id))"                             \
+                   " FROM jobs j INDEXED BY jobs_running"                                          \
                    " LEFT JOIN attempts a ON a.job = j.id AND a.n = j.attempt"                     \
                    " LEFT JOIN lives l ON l.life = a.life"                                         \
                    " WHERE j.state = 4 ORDER BY j.id")                                             \
@@ -117,7 +127,8 @@ struct store_counters {
 
 struct pending; /* store_sql_pending.c */
 
-#define PENDING_ROWS_MAX 256
+#define PENDING_ROWS_MAX 256 /* and events that one row stands for */
+#define SPEC_IN_ROW_MAX  ((size_t)512)
 
 struct store_sql {
     struct sql *db; /* owned */
@@ -162,6 +173,8 @@ int store_sql_release(struct store_sql *sql, int64_t id, enum job_state state, i
 int store_sql_put_state(struct store_sql *sql, struct store_current *job, enum job_state state,
                         int64_t now_us, int64_t *seq);
 int store_sql_put_result(struct store_sql *sql, int64_t id, const char *result); /* NULL: none */
+/* Instead of the one it has. */
+int store_sql_put_spec(struct store_sql *sql, int64_t id, const char *text, size_t len);
 /* The stored specification, allocated. */
 int store_sql_copy_spec(struct store_sql *sql, int64_t id, char **spec, size_t *spec_len);
 /* An ended job is gone. */

@@ -61,13 +61,7 @@ static int move_one(struct store_sql *sql, int64_t id, const char *queue)
     sql_bind_int(stmt, 1, id);
     sql_bind_text(stmt, 2, queue);
     r = sql_run(stmt);
-    if (r == 0) {
-        stmt = store_sql_stmt(sql, STMT_TEXT_SPEC);
-        sql_bind_int(stmt, 1, id);
-        sql_bind_text_n(stmt, 2, sql->text.data, sql->text.len);
-        r = sql_run(stmt);
-    }
-    return r;
+    return r < 0 ? r : store_sql_put_spec(sql, id, sql->text.data, sql->text.len);
 }
 
 int store_sql_queue_move(struct store_sql *sql, const char *from, const char *to, int64_t after,

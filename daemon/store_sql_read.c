@@ -160,15 +160,12 @@ static void select_columns(struct buf *text, unsigned with)
 {
     buf_literal(text, "SELECT " JOB_COLUMNS);
     if (with & STORE_WITH_SPEC) {
-        buf_literal(text, ", spec");
+        buf_literal(text, ", ifnull(spec, (SELECT t.spec FROM texts t WHERE t.job = jobs.id))");
     }
     if (with & STORE_WITH_RESULT) {
-        buf_literal(text, ", result");
+        buf_literal(text, ", (SELECT result FROM texts WHERE job = jobs.id)");
     }
     buf_literal(text, " FROM jobs");
-    if (with & (STORE_WITH_SPEC | STORE_WITH_RESULT)) {
-        buf_literal(text, " JOIN texts ON texts.job = jobs.id");
-    }
 }
 
 /* One for each set of columns, made when it is first wanted and kept: making one costs ten times what

@@ -10,6 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "schema/schema.h"
 #include "sql.h"
 #include "store_sql.h"
 #include "suite.h"
@@ -233,7 +234,7 @@ START_TEST(a_newer_schema_is_refused_by_name_and_left_alone)
     ck_assert_int_eq(open_with(0), STORE_NEWER);
     ck_assert_ptr_null(sql);
     ck_assert_ptr_nonnull(strstr(reason, "99"));
-    set_version(1);
+    set_version(schema_version);
     ck_assert_int_eq(open_with(0), STORE_OK);
     ck_assert_int_eq(state_of(1), JOB_QUEUED);
 }
@@ -1032,14 +1033,15 @@ START_TEST(events_tell_every_arrow_and_the_oldest_go)
     begin();
     f = (struct store_follow){.filter = &filter, .events = events, .max = 8};
     ck_assert_int_eq(store_sql_follow(sql, &f), STORE_OK);
-    ck_assert_int_eq(f.oldest, 5004);
+    /* A row stands for up to 256 events and goes when the last of them may. */
+    ck_assert(f.oldest <= 5004 && f.oldest > 5004 - 256);
     f.from = f.oldest - 1;
     f.max = 1;
     ck_assert_int_eq(store_sql_follow(sql, &f), STORE_OK);
     commit();
     ck_assert_uint_eq(f.count, 1);
-    ck_assert_int_eq(events[0].seq, 5004);
-    ck_assert_int_eq(f.seq, 5004);
+    ck_assert_int_eq(events[0].seq, f.oldest);
+    ck_assert_int_eq(f.seq, f.oldest);
     spec_free(spec);
 }
 
