@@ -29,7 +29,7 @@ compile()
 }
 
 # What a program is made of, VARIANT SOURCE a line. Programs of tasks link real sources, and the model below them.
-tasks=(depot event finish hop join park scope scopes spawn task timers wheel)
+tasks=(armed depot event finish hop join park scope scopes spawn task timers wheel)
 parts_of()
 {
     local noun=${1#explore_} variant=plain name
@@ -41,7 +41,7 @@ parts_of()
         for name in "${tasks[@]}"; do
             sources+=("lib/src/sched/$name.c")
         done
-        [[ $noun != token ]] || sources+=(lib/src/sync/later.c)
+        [[ $noun != token ]] || sources+=(lib/src/sync/later.c lib/src/sync/later_time.c)
         [[ $noun != inline ]] || sources+=(lib/src/sync/await.c lib/src/queue/deque.c)
         ;;
     *) [[ ! -f $root/lib/src/queue/$noun.c ]] || sources+=("lib/src/queue/$noun.c") ;;
@@ -224,7 +224,14 @@ mutant "task: freed without waiting out a canceler" explore_token $S/task.c 's/ 
 mutant "token: cancelled by a store" explore_token lib/src/sync/later.c 's/if \(cos_atomic_cas\(&l->state, &seen, STOPPED, acq_rel, acquire\)\) \{/cos_atomic_store(\&l->state, STOPPED, release);\n        {/'
 mutant "token: runs without a claim" explore_token lib/src/sync/later.c 's/ \|\| !move\(l, ARMED, RUNNING\)/ || (move(l, ARMED, RUNNING), 0)/'
 mutant "token: every cancel says it was it" explore_token lib/src/sync/later.c 's/(RUNNING && l->interval == 0\)\) \{\s+return )false/$1true/'
-mutant "token: started while its sources are armed" explore_token $S/spawn.c 's/if \(!cos_wait_commit\(&t->wait, seq\)\)/cos_submit(e, t);\n    if (!cos_wait_commit(\&t->wait, seq))/'
+mutant "token: a run without a record is cancelled by a store" explore_token lib/src/sync/later.c \
+    's/!cos_atomic_cas\(&t->joining, &seen, (seen \| COS_JOINING_STOPPED), acq_rel, relaxed\)/(cos_atomic_store(\&t->joining, $1, release), 0)/'
+mutant "token: a run without a record begins without a claim" explore_token $S/armed.c \
+    's/armed = cos_atomic_exchange\(&t->joining, 0, acq_rel\);/cos_atomic_store(\&t->joining, 0, release);/' "two cancels"
+mutant "token: armed after a look at the root" explore_token $S/timers.c \
+    's/(    cos_lock_acquire\(&ts->lock\);\n    cos_wheel_arm[^}]*?)(    \/\* relaxed: under the lock. If[^\n]*\n    bool lives [^\n]*\n)/$2$1/' "stopped"
+mutant "token: a root that stopped before is not asked" explore_token $S/timers.c 's/(bool lives = ).*?;/${1}root != NULL;/s' "stopped"
+mutant "token: started while its sources are armed" explore_token $S/armed.c 's/if \(!cos_wait_commit\(&t->wait, seq\)\)/cos_submit(e, t);\n    if (!cos_wait_commit(\&t->wait, seq))/'
 A=lib/src/sync/await.c
 mutant "inline: no look for strangers at the end" explore_inline $A 's/(uint32_t flags = )cos_atomic_load\(&t->scope.flags, relaxed\)/${1}0/'
 mutant "inline: a stranger without its heavy fence" explore_inline $S/join.c 's/    cos_fence_heavy\(\);[^\n]*\n//'

@@ -89,6 +89,7 @@ SCENARIO(cancelled_during_a_run_that_run_goes_on_and_is_the_last)
 enum { STORM = 300, CANCELERS = 4 };
 
 static cosched_token tokens[STORM];
+static int number[STORM];
 static atomic_int ran[STORM], stopped[STORM];
 
 static int64_t storm_run(void *arg)
@@ -122,12 +123,14 @@ static void storm_arm(uint64_t *rng, bool every)
     for (int i = 0; i < STORM; i++) {
         cosched_attr attr = {.struct_size = sizeof attr,
                              .affinity = place((int)cos_rng_below(rng, 3)),
-                             .arg_size = sizeof i};
+                             .arg_size = cos_rng_below(rng, 2) * sizeof i}; /* kept, or passed */
         ran[i] = stopped[i] = 0;
+        number[i] = i;
         int64_t delay = cos_rng_below(rng, 3) * 500000;
-        EXPECT_EQ(every ? cosched_every(&tokens[i], 1 + delay,
-                                        (cosched_overrun)cos_rng_below(rng, 3), storm_run, &i, &attr)
-                        : cosched_after(&tokens[i], delay, storm_run, &i, &attr),
+        EXPECT_EQ(every
+                      ? cosched_every(&tokens[i], 1 + delay, (cosched_overrun)cos_rng_below(rng, 3),
+                                      storm_run, &number[i], &attr)
+                      : cosched_after(&tokens[i], delay, storm_run, &number[i], &attr),
                   0);
     }
 }
@@ -338,10 +341,14 @@ END_TEST
 SCENARIO_ON(0, no_memory_for_a_token)
 {
     cosched_token t;
+    int kept_arg = 1;
+    cosched_attr attr = {.struct_size = sizeof attr, .arg_size = sizeof kept_arg};
     cos_alloc_fail_at(1);
-    EXPECT_EQ(cosched_after(&t, 1, count_run, NULL, NULL), -ENOMEM);
+    EXPECT_EQ(cosched_after(&t, 1, count_run, &kept_arg, &attr), -ENOMEM);
+    EXPECT_EQ(cosched_after(&t, HOUR_NS, count_run, NULL, NULL), 0); /* has all in its task's block */
     cos_alloc_fail_at(0);
-    EXPECT_EQ(run_stats().tasks_live, 1);
+    EXPECT(cosched_token_cancel(&t));
+    until_only_we_live();
 }
 
 static int64_t fills_the_slab(void *arg)
@@ -349,7 +356,10 @@ static int64_t fills_the_slab(void *arg)
     cosched_task t[16];
     int n = 0;
     runs = 0;
-    EXPECT_EQ(cosched_after(&kept, 1, count_run, NULL, run_at(COSCHED_MAIN)), 0);
+    cosched_attr attr = {.struct_size = sizeof attr,
+                         .affinity = COSCHED_MAIN,
+                         .arg_size = sizeof n}; /* a task for each run */
+    EXPECT_EQ(cosched_after(&kept, 1, count_run, &n, &attr), 0);
     while (n < 16 && cosched_spawn(&t[n], run_until_canceled, NULL, run_at(COSCHED_MAIN)) == 0) {
         n++;
     }

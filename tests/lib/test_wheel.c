@@ -128,6 +128,33 @@ START_TEST(disarm_in_a_slot_and_in_the_list_of_due_ones)
 
 END_TEST
 
+static int visits;
+
+static void visit(struct cos_timer *t)
+{
+    ck_assert(t->armed);
+    visits++;
+}
+
+START_TEST(each_visits_what_is_armed_on_every_level)
+{
+    static struct cos_timer t[COS_WHEEL_LEVELS + 2];
+    setup(5 * MS);
+    for (int i = 0; i < COS_WHEEL_LEVELS + 2; i++) {
+        visits = 0;
+        cos_wheel_each(&wheel, visit);
+        ck_assert_int_eq(visits, i);
+        cos_wheel_arm(&wheel, &t[i], i == 0 ? 0 : MS << 6 * i);
+    }
+    ck_assert(cos_wheel_disarm(&wheel, &t[2]));
+    ck_assert_int_eq(expire(5 * MS), 1);
+    visits = 0;
+    cos_wheel_each(&wheel, visit);
+    ck_assert_int_eq(visits, COS_WHEEL_LEVELS);
+}
+
+END_TEST
+
 START_TEST(beyond_the_range_and_to_the_end_of_time)
 {
     struct cos_timer t[4] = {0};
@@ -223,5 +250,6 @@ START_TEST(a_million_timers)
 END_TEST
 
 SUITE_MAIN("wheel", never_early_and_not_a_tick_late, a_passed_deadline_is_due_at_once,
-           disarm_in_a_slot_and_in_the_list_of_due_ones, beyond_the_range_and_to_the_end_of_time,
-           random_operations_agree_with_the_model, a_million_timers)
+           disarm_in_a_slot_and_in_the_list_of_due_ones, each_visits_what_is_armed_on_every_level,
+           beyond_the_range_and_to_the_end_of_time, random_operations_agree_with_the_model,
+           a_million_timers)

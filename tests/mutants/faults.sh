@@ -142,5 +142,5 @@ mutant - "mutex: unlocked without release" tsan lib/test_mutex $SYNC/mutex.c 's/
 mutant - "token: cancelled during its run it runs again" plain lib/test_token:cancelled_during_a_run_that_run_goes_on_and_is_the_last@0 $SYNC/later.c 's/stop \|\| !move\(l, RUNNING, ARMED\)/stop || (move(l, RUNNING, ARMED), 0)/; s/cosched_cancelled\(\) \|\| !move\(l, ARMED, RUNNING\)/cosched_cancelled() || (cos_atomic_store(\&l->state, RUNNING, relaxed), 0)/'
 mutant - "token: two cancels both stop it" plain lib/test_token:storm_of_cancels_stops_each_once@4 $SYNC/later.c 's/if \(seen == STOPPED \|\| \(/if (seen == STOPPED) {\n            return true;\n        }\n        if ((/'
 mutant - "token: its record is used without the lock" tsan lib/test_token $SYNC/later.c \
-    's/    bool stopped = stop\(l, t\);\n    cos_lock_release\(&t->scope.lock\);\n/    cos_lock_release(\&t->scope.lock);\n    bool stopped = stop(l, t);\n/'
+    's/(    bool stopped = l != NULL [^\n]*\n)    cos_lock_release\(&t->scope.lock\);\n/    cos_lock_release(\&t->scope.lock);\n$1/'
 mutant ci "await any: stays in the lists of those that go on" plain lib/test_await_any:the_one_that_ends_is_named_and_consumed_and_the_others_stay@0 $SYNC/await_any.c 's/    withdraw\(f, tasks, n\);\n    return rc;/    return rc;/'

@@ -128,7 +128,7 @@ mutant "stop: the last task does not ring" stop:stop_waits_until_its_deadline_th
 mutant "wheel: deadlines rounded down" time:after_fires_in_order_of_time_whatever_the_order_of_insertion sched/wheel.c 's/ \+ \(ns % COS_WHEEL_TICK_NS != 0\)//'
 mutant "interval: from now on, not from t0" time:an_interval_does_not_drift_in_an_hour sync/later.c \
     's/planned = cos_later_next\(planned, l->interval/planned = cos_later_next(cos_clock_now(), l->interval/'
-mutant "interval: skip makes up for what it missed" time:overruns_are_skipped_made_up_for_or_shift_the_rest sync/later.c \
+mutant "interval: skip makes up for what it missed" time:overruns_are_skipped_made_up_for_or_shift_the_rest sync/later_time.c \
     's/case COSCHED_SKIP:\n\s*return cos_clock_add[^;]*;/case COSCHED_SKIP: return next;/'
 mutant "mutex: handed to nobody" sync:a_mutex_holds_one sync/mutex.c 's/uint32_t word = next == NULL \? self : next->tag;/uint32_t word = next == NULL ? self : 0;/'
 mutant "barrier: opens one too early" sync:a_barrier_meets_and_a_wait_group_ends sync/barrier.c 's/\+\+b->arrived == b->parties/++b->arrived >= b->parties - 1/'

@@ -235,7 +235,7 @@ static void locks(int workers)
 
 /* --- tokens -------------------------------------------------------------------------------------------------------- */
 
-static _Atomic int ticks[3];
+static _Atomic int ticks[4];
 
 static int64_t tick(void *arg)
 {
@@ -244,15 +244,21 @@ static int64_t tick(void *arg)
     return 0;
 }
 
-/* A run that gets no stack is lost, and nobody is told: only without a fault must all have been. */
+static int64_t tick_direct(void *arg)
+{
+    (*(_Atomic int *)arg)++;
+    return 0;
+}
+
+/* A run that gets no stack is lost: only without a fault must all have been. */
 static void await_ticks(void)
 {
     int64_t end = cosched_in_ms(torture_fired() ? 5 : 20000);
-    while ((ticks[0] < 1 || ticks[1] < 1 || ticks[2] < 3) && cosched_now() < end) {
+    while ((ticks[0] < 1 || ticks[1] < 1 || ticks[2] < 3 || ticks[3] < 1) && cosched_now() < end) {
         end = torture_fired() && end > cosched_in_ms(5) ? cosched_in_ms(5) : end;
         NOTE(cosched_sleep_until(cosched_in_ns(100000)));
     }
-    if (!torture_fired() && (ticks[0] != 1 || ticks[1] != 1 || ticks[2] < 3)) {
+    if (!torture_fired() && (ticks[0] != 1 || ticks[1] != 1 || ticks[2] < 3 || ticks[3] != 1)) {
         NOTE(-EPROTO);
     }
 }
@@ -260,16 +266,18 @@ static void await_ticks(void)
 static int64_t arm_some(void *arg)
 {
     (void)arg;
-    cosched_token t[3] = {{0, 0}};
+    cosched_token t[4] = {{0, 0}};
     _Atomic int *of[3] = {&ticks[0], &ticks[1], &ticks[2]};
-    ticks[0] = ticks[1] = ticks[2] = 0;
+    ticks[0] = ticks[1] = ticks[2] = ticks[3] = 0;
     cosched_attr a = {.struct_size = sizeof a, .arg_size = sizeof of[0], .affinity = COSCHED_WORKER};
     NOTE(cosched_after(&t[0], 100000, tick, &of[0], &a));
     a.affinity = COSCHED_MAIN;
     NOTE(cosched_at(&t[1], 0, tick, &of[1], &a));
     NOTE(cosched_every(&t[2], 100000, COSCHED_BURST, tick, &of[2], &a));
+    a.arg_size = 0;
+    NOTE(cosched_after(&t[3], 100000, tick_direct, &ticks[3], &a));
     await_ticks();
-    for (int i = 0; i < 3; i++) {
+    for (int i = 0; i < 4; i++) {
         cosched_token_cancel(&t[i]);
     }
     return 0;

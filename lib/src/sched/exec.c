@@ -7,6 +7,7 @@
 
 #include "arch/glance.h"
 #include "base/clock.h"
+#include "sched/armed.h"
 #include "sched/current.h"
 #include "sched/events.h"
 #include "sched/finish.h"
@@ -332,10 +333,8 @@ static struct cos_fiber *resolve(struct cos_exec *e, struct cos_task *t)
     }
     f = cos_fiber_create(e, t);
     if (f == NULL) {
-        if ((t->flags & COS_TASK_ARMED) != 0) {
-            cos_task_unarm(t);
-        }
-        cos_task_complete(e, t, -ENOMEM);
+        bool off = (t->flags & COS_TASK_ARMED) != 0 && !cos_task_unarm(t);
+        cos_task_complete(e, t, off ? -ECANCELED : -ENOMEM);
         e->own_done = true; /* of an own thread: there is nothing else to wait for */
         return NULL;
     }

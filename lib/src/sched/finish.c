@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "sched/armed.h"
 #include "sched/current.h"
 #include "sched/failure.h"
 #include "sched/hop.h"
@@ -161,9 +162,10 @@ void cos_task_run(struct cos_exec *e, struct cos_fiber *f, struct cos_task *t)
     f->traits = (uint16_t)((t->flags & COS_FIBER_OF_BASE) | e->rt->traits);
     void *arg = cos_atomic_load(&t->arg, relaxed);
     int64_t timeout_ns = 0;
+    bool off = false;
     if ((t->flags & (COS_TASK_ARG_COPY | COS_TASK_TIMEOUT | COS_TASK_ARMED)) != 0) {
         if ((t->flags & COS_TASK_ARMED) != 0) {
-            cos_task_unarm(t);
+            off = !cos_task_unarm(t);
         }
         if ((t->flags & COS_TASK_ARG_COPY) != 0) {
             arg = memcpy(f->arg, t->arg_copy, sizeof f->arg);
@@ -176,7 +178,7 @@ void cos_task_run(struct cos_exec *e, struct cos_fiber *f, struct cos_task *t)
     }
     t->timer = (struct cos_timer){.armed = false};
     int64_t result;
-    if (cos_task_skips(f, t)) {
+    if (off || cos_task_skips(f, t)) {
         result = -ECANCELED;
     } else if ((t->flags & (COS_TASK_TIMEOUT | COSCHED_FPENV)) != 0) {
         result = run_with_settings(f, t, arg, timeout_ns);

@@ -128,6 +128,15 @@ static void wait_for_roots(struct cosched_runtime *rt, int64_t deadline, bool on
     }
 }
 
+/* Tasks that wait in a wheel for their start are not linked below the root. */
+static void cancel_all(struct cosched_runtime *rt)
+{
+    cos_scope_cancel(&rt->root, 0);
+    for (uint32_t i = 0; i <= rt->workers; i++) {
+        cos_timers_cancel(&rt->execs[i]->timers);
+    }
+}
+
 int cosched_runtime_stop(cosched_runtime *rt, int64_t deadline)
 {
     if (cos_fork_is_child()) {
@@ -145,7 +154,7 @@ int cosched_runtime_stop(cosched_runtime *rt, int64_t deadline)
         if (deadline != COSCHED_NOW) {
             cos_survivors_report(false);
         }
-        cos_scope_cancel(&rt->root, 0);
+        cancel_all(rt);
         wait_for_roots(rt, cos_clock_add(cos_clock_now(), cos_survivors_grace()), on_main);
         if (cos_atomic_load(&rt->roots, acquire) != 0) {
             cos_survivors_report(true);

@@ -114,49 +114,6 @@ int cos_task_start(struct cosched_runtime *rt, struct cos_exec *e, struct cos_ta
     return rc;
 }
 
-/* MAIN's tasks wait on MAIN's wheel, whoever made them, so that they start in the order of their times. */
-static struct cos_exec *wheel_for(struct cosched_runtime *rt, struct cos_exec *e, uint8_t affinity)
-{
-    if (cos_runs_on_main(rt, affinity)) {
-        return rt->main;
-    }
-    return e->kind == COS_EXEC_WORKER ? e : rt->execs[1];
-}
-
-void cos_task_start_at(struct cosched_runtime *rt, struct cos_exec *e, struct cos_task *t,
-                       int64_t deadline)
-{
-    COS_ASSERT(t->affinity != COSCHED_BLOCKING &&
-               (t->flags & (COS_TASK_ARG_COPY | COS_TASK_TIMEOUT)) == 0);
-    struct cos_exec *at = wheel_for(rt, e, t->affinity);
-    t->flags |= COS_TASK_ARMED;
-    cos_atomic_store(&t->joining, at->id + 1, relaxed); /* published by the wait word */
-    t->timer = (struct cos_timer){.armed = false};
-    /* PARKING while its sources are armed: whoever claims it leaves the submission to us, so it cannot end under our hands. */
-    uint32_t seq = cos_wait_begin(&t->wait);
-    if (cos_scope_watch(&t->scope, (uint64_t)t->index << 32 | seq)) {
-        cos_wait_claim(&t->wait, seq, COS_CANCELED); /* lost: a canceler was faster, it is the same */
-    } else if (deadline != COSCHED_NEVER) {
-        cos_timers_arm(&at->timers, t, deadline);
-    }
-    if (!cos_wait_commit(&t->wait, seq)) {
-        cos_submit(e, t);
-    } else if (at == rt->main && e != at) {
-        cos_mainloop_ring(rt); /* its poll may have a later deadline */
-    } else {
-        cos_worker_watch(at, deadline);
-    }
-}
-
-void cos_task_unarm(struct cos_task *t)
-{
-    /* relaxed: the queue that brought t here was filled by who claimed its wait (acq_rel). */
-    uint64_t exec = cos_atomic_load(&t->joining, relaxed) - 1;
-    cos_timers_disarm(&cos_runtime()->execs[exec]->timers, t);
-    (void)cos_wait_end(&t->wait);
-    cos_atomic_store(&t->joining, 0, relaxed);
-}
-
 void cos_task_make_detached(struct cos_task *t)
 {
     uint64_t j = cos_atomic_load(&t->join, relaxed);

@@ -23,12 +23,6 @@ static inline void cos_task_bind(const struct cos_fiber *f, struct cos_task *t)
 
 /* Makes it run. On failure (-EAGAIN, -ENOMEM: a thread for a BLOCKING task) it was freed. */
 int cos_task_start(struct cosched_runtime *rt, struct cos_exec *e, struct cos_task *t);
-/* The same, but it starts only at the deadline, or when its scope is cancelled; until then it has no stack. `arg` must be a
- * pointer (no copy), attr without a timeout, affinity MAIN or WORKER. On an executor. */
-void cos_task_start_at(struct cosched_runtime *rt, struct cos_exec *e, struct cos_task *t,
-                       int64_t deadline);
-/* Ends that wait, by whoever took the task from its queue: before the first run, or instead of it. */
-void cos_task_unarm(struct cos_task *t);
 /* What was given, completed in *copy if NULL or an older caller's struct is shorter. NULL: invalid. */
 const cosched_attr *cos_attr_read(cosched_attr *copy, const cosched_attr *given);
 /* cosched_runtime_post, and its private form with a group that is told of the end. */

@@ -38,9 +38,10 @@ enum cos_task_kind { COS_TASK_FREE, COS_TASK_BODY, COS_TASK_SCOPE, COS_TASK_HOP 
 enum {
     COS_TASK_TIMEOUT = 0x8000,  /* `joining` holds a timeout in ns until the start */
     COS_TASK_ARG_COPY = 0x4000, /* arg_copy holds the argument until the start */
-    COS_TASK_ARMED = 0x2000, /* it waits for its start without a stack; `joining` names the wheel */
-    COS_TASK_HIGH = 0x1000,  /* priority 1 */
-    COS_TASK_LOW = 0x0800,   /* priority -1 */
+    COS_TASK_ARMED =
+        0x2000, /* what it waits for before its start is in `joining`: see cos_task_start_at */
+    COS_TASK_HIGH = 0x1000, /* priority 1 */
+    COS_TASK_LOW = 0x0800,  /* priority -1 */
     COS_TASK_PRIORITY = COS_TASK_HIGH | COS_TASK_LOW
 };
 
@@ -56,6 +57,10 @@ enum {
 /* In `joining`; never the key of a task. */
 #define COS_JOINING_ANY    UINT64_MAX       /* it awaits several tasks */
 #define COS_JOINING_INLINE (UINT64_MAX - 1) /* its parent runs it: see cos_join_stranger */
+/* Of an armed task; below them 1 + executor of its wheel, or 0: it is in none. */
+#define COS_JOINING_TOKEN \
+    (UINT64_C(1) << 62) /* whoever has its token may still keep it from running, */
+#define COS_JOINING_STOPPED (UINT64_C(1) << 61) /* and somebody has */
 
 struct cos_fiber;
 struct cos_exec;
@@ -92,8 +97,8 @@ struct cos_task {
 
     struct cos_group *group; /* borrowed: outlives its children */
     COS_ATOMIC(uint64_t)
-    joining; /* handle of the task this one awaits, 0 none; before the start: timeout_ns, or 1 + executor of the wheel;
-              * COS_JOINING_… */
+    joining; /* handle of the task this one awaits, 0 none; COS_JOINING_…; before the start: timeout_ns, or of an armed task
+              * COS_JOINING_TOKEN and 1 + executor of the wheel */
 
     union {
         struct cos_inbox_node inbox; /* in an inbox, or */

@@ -27,6 +27,34 @@ void cos_timers_arm(struct cos_timers *ts, struct cos_task *t, int64_t deadline_
     cos_lock_release(&ts->lock);
 }
 
+bool cos_timers_arm_unlinked(struct cos_timers *ts, struct cos_task *t, int64_t deadline_ns)
+{
+    const struct cos_scope *root = cos_atomic_load(&t->scope.parent, relaxed);
+    cos_lock_acquire(&ts->lock);
+    cos_wheel_arm(&ts->wheel, &t->timer, deadline_ns);
+    publish(ts);
+    /* relaxed: under the lock. If cos_timers_cancel has had it before, the flag is there. */
+    bool lives = (cos_atomic_load(&root->flags, relaxed) & COS_SCOPE_CANCELED) == 0;
+    cos_lock_release(&ts->lock);
+    return lives;
+}
+
+/* Under the lock. One that has started is below the same root: it is cancelled once more, or a little earlier. */
+static void cancel_unstarted(struct cos_timer *timer)
+{
+    struct cos_task *t = COS_CONTAINER_OF(timer, struct cos_task, timer);
+    if (t->kind == COS_TASK_BODY && (t->flags & COS_TASK_ARMED) != 0) {
+        cos_scope_cancel(&t->scope, 0);
+    }
+}
+
+void cos_timers_cancel(struct cos_timers *ts)
+{
+    cos_lock_acquire(&ts->lock);
+    cos_wheel_each(&ts->wheel, cancel_unstarted);
+    cos_lock_release(&ts->lock);
+}
+
 void cos_timers_disarm(struct cos_timers *ts, struct cos_task *t)
 {
     cos_lock_acquire(&ts->lock);

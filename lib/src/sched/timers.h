@@ -20,6 +20,11 @@ void cos_timers_init(struct cos_timers *ts, int64_t now);
 
 /* Arms t->timer. The owner of t, on the executor whose timers these are. */
 void cos_timers_arm(struct cos_timers *ts, struct cos_task *t, int64_t deadline_ns);
+/* The same for a task below the root whose scope is not linked. False: the root is cancelled, and cos_timers_cancel will not, or
+ * did not, meet it. */
+bool cos_timers_arm_unlinked(struct cos_timers *ts, struct cos_task *t, int64_t deadline_ns);
+/* Cancels every task here that has not started. After the root is; any thread. */
+void cos_timers_cancel(struct cos_timers *ts);
 /* When it returns the timer is not armed and nobody is firing it. Any thread. */
 void cos_timers_disarm(struct cos_timers *ts, struct cos_task *t);
 

@@ -101,6 +101,23 @@ bool cos_wheel_disarm(struct cos_wheel *w, struct cos_timer *t)
     return true;
 }
 
+static void visit_all(const struct cos_list *list, void (*visit)(struct cos_timer *t))
+{
+    for (struct cos_list *node = list->next; node != list; node = node->next) {
+        visit(COS_CONTAINER_OF(node, struct cos_timer, link));
+    }
+}
+
+void cos_wheel_each(const struct cos_wheel *w, void (*visit)(struct cos_timer *t))
+{
+    for (unsigned l = 0; l < COS_WHEEL_LEVELS; l++) {
+        for (uint64_t left = w->occupied[l]; left != 0; left &= left - 1) {
+            visit_all(&w->slot[l][__builtin_ctzll(left)], visit);
+        }
+    }
+    visit_all(&w->far, visit);
+}
+
 /* The first tick of the next occupied slot, and which one it is; INT64_MAX when all are empty. */
 static int64_t next_event(const struct cos_wheel *w, unsigned *level, unsigned *slot)
 {

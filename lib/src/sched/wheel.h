@@ -46,6 +46,9 @@ void cos_wheel_arm(struct cos_wheel *w, struct cos_timer *t, int64_t deadline_ns
 /* Also for a timer that waits in a list of due ones under the same lock. False: it was not armed. */
 bool cos_wheel_disarm(struct cos_wheel *w, struct cos_timer *t);
 
+/* Calls it with every timer that is armed and not due, in no order. It must not arm or disarm. */
+void cos_wheel_each(const struct cos_wheel *w, void (*visit)(struct cos_timer *t));
+
 /* The earliest time at which expire has something to do (a due timer, or timers to sort into a lower level);
  * INT64_MAX when nothing is armed. */
 int64_t cos_wheel_next(const struct cos_wheel *w);

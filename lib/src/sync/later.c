@@ -1,8 +1,10 @@
 /* cosched_after, _at, _every and their tokens.
  *
  * Each is a detached task that has not started: it waits in a wheel, without a stack, until its time (cos_task_start_at). A
- * token is the handle of that task; its control block is type-stable, so a token may be used for ever, on any thread. Runs
- * are children of the task (repeat.h). Drawing of `state`:
+ * token is the handle of that task; its control block is type-stable, so a token may be used for ever, on any thread.
+ *
+ * A single run whose attributes a control block has room for needs nothing else: the task is the run, and `joining` says whether
+ * a cancel may still stop it. The others have a record, and runs are children of the task (repeat.h). Drawing of its `state`:
  *
  *     ARMED ── its time (its task) ──▶ RUNNING ── end of a run (its task) ──▶ ARMED …
  *       └── cancel ──▶ STOPPED ◀── cancel, interval only ──┘
@@ -13,10 +15,10 @@
 
 #include <errno.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/alloc.h"
 #include "base/clock.h"
+#include "sched/armed.h"
 #include "sched/failure.h"
 #include "sched/runtime.h"
 #include "sched/scopes.h"
@@ -25,7 +27,6 @@
 
 #define INTERVAL_FLAGS ((uint32_t)(COSCHED_STOP_ON_ERROR | COSCHED_BACK_OFF))
 #define RETRY_NS_MAX   COS_NS_PER_S
-#define STEPS_LOG2_MAX 6U
 
 enum state { ARMED, RUNNING, STOPPED };
 
@@ -42,53 +43,6 @@ struct later {
 };
 
 /* --- when ------------------------------------------------------------------------------------------------- */
-
-static COS_ATOMIC(int64_t) wall_shift; /* tests; relaxed, a number by itself */
-
-void cos_later_shift_wall(int64_t ns)
-{
-    cos_atomic_store(&wall_shift, ns, relaxed);
-}
-
-int64_t cos_later_wall(void)
-{
-    struct timespec ts;
-    clock_gettime(CLOCK_REALTIME, &ts);
-    return (int64_t)ts.tv_sec * COS_NS_PER_S + ts.tv_nsec + cos_atomic_load(&wall_shift, relaxed);
-}
-
-int64_t cos_later_look(int64_t at_ns, int64_t wall_now, int64_t now)
-{
-    int64_t left;
-    if (at_ns <= wall_now) {
-        return COSCHED_NOW;
-    }
-    if (__builtin_sub_overflow(at_ns, wall_now, &left) || left > COS_NS_PER_S) {
-        /* Whole seconds, so that all who watch look at once. */
-        return (now / COS_NS_PER_S + 1) * COS_NS_PER_S;
-    }
-    return cos_clock_add(now, left);
-}
-
-int64_t cos_later_next(int64_t planned, int64_t interval_ns, int64_t steps, cosched_overrun overrun,
-                       int64_t now)
-{
-    int64_t ahead;
-    if (__builtin_mul_overflow(interval_ns, steps, &ahead)) {
-        return COSCHED_NEVER;
-    }
-    int64_t next = cos_clock_add(planned, ahead);
-    if (next >= now) {
-        return next;
-    }
-    switch (overrun) {
-    case COSCHED_BURST: return next;
-    case COSCHED_DELAY: return now;
-    case COSCHED_SKIP:
-        return cos_clock_add(next, ((now - next - 1) / interval_ns + 1) * interval_ns);
-    }
-    COS_UNREACHABLE();
-}
 
 struct clocks {
     int64_t now, wall;
@@ -124,11 +78,6 @@ static int64_t first_look(int64_t at_ns)
         deadline = c.now - ago;
     }
     return deadline;
-}
-
-int64_t cos_later_steps(uint32_t failures)
-{
-    return INT64_C(1) << (failures < STEPS_LOG2_MAX ? failures : STEPS_LOG2_MAX);
 }
 
 /* --- the task --------------------------------------------------------------------------------------------- */
@@ -217,7 +166,7 @@ static int64_t every_body(void *arg)
         if (rc < 0) {
             return rc;
         }
-        failures = result < 0 ? failures + (failures < STEPS_LOG2_MAX) : 0;
+        failures = result < 0 ? failures + (failures < COS_LATER_STEPS_LOG2) : 0;
         bool stop = result < 0 && (l->flags & COSCHED_STOP_ON_ERROR) != 0;
         if (stop || !move(l, RUNNING, ARMED)) {
             return result;
@@ -275,6 +224,50 @@ static int make_task(struct cos_task **out, struct cos_exec *e, const struct cos
     return rc;
 }
 
+/* Detached and counted: makes it wait, or submits it. */
+static void let_go(cosched_token *out, struct cos_exec *e, struct cos_task *t, int64_t deadline)
+{
+    cos_roots_add(e->rt);
+    if (out != NULL) {
+        cosched_task handle = cos_task_handle(t);
+        *out = (cosched_token){handle.index, handle.generation};
+    }
+    COS_COUNT(e, spawned);
+    if (deadline == COSCHED_NOW) {
+        cos_submit(e, t);
+    } else {
+        cos_task_start_at(e->rt, e, t, deadline);
+    }
+}
+
+/* A copy of an argument has no place beside the timer, nor a timeout beside the number of the wheel. */
+static bool needs_record(const cosched_attr *attr)
+{
+    return attr != NULL && (attr->struct_size != sizeof *attr || attr->arg_size > 0 ||
+                            attr->timeout_ns != 0 || attr->affinity == COSCHED_BLOCKING);
+}
+
+/* A single run, without a record. */
+static int start_run(cosched_token *out, int64_t deadline, cosched_fn fn, void *arg,
+                     const cosched_attr *attr)
+{
+    struct cos_exec *e;
+    const struct cos_fiber *f = cos_fiber_current(&e);
+    if (f == NULL || fn == NULL) {
+        return f == NULL ? -EPERM : -EINVAL;
+    }
+    struct cos_task *t;
+    uint8_t inherit = f->affinity == COSCHED_BLOCKING ? COSCHED_WORKER : f->affinity;
+    int rc = cos_task_make(&t, e, &e->rt->root, inherit, fn, arg, attr);
+    if (rc == 0) {
+        t->flags |= COSCHED_NO_HELP | COS_TASK_ARMED;
+        cos_atomic_store(&t->joining, COS_JOINING_TOKEN, relaxed); /* published with the token */
+        cos_task_make_detached(t);
+        let_go(out, e, t, deadline);
+    }
+    return rc;
+}
+
 /* deadline COSCHED_NOW: without waiting first. */
 static int start(cosched_token *out, const struct later *model, cosched_fn body, int64_t deadline,
                  cosched_fn fn, const void *arg, const cosched_attr *attr)
@@ -298,25 +291,18 @@ static int start(cosched_token *out, const struct later *model, cosched_fn body,
         cos_free(l);
         return rc;
     }
-    cos_roots_add(e->rt);
-    if (out != NULL) {
-        cosched_task handle = cos_task_handle(t);
-        *out = (cosched_token){handle.index, handle.generation};
-    }
-    COS_COUNT(e, spawned);
-    if (deadline == COSCHED_NOW) {
-        cos_submit(e, t);
-    } else {
-        cos_task_start_at(e->rt, e, t, deadline);
-    }
+    let_go(out, e, t, deadline);
     return 0;
 }
 
 int cosched_after(cosched_token *out, int64_t delay_ns, cosched_fn fn, void *arg,
                   const cosched_attr *attr)
 {
-    struct later model = {.interval = 0};
     int64_t deadline = delay_ns > 0 ? cosched_in_ns(delay_ns) : COSCHED_NOW;
+    if (!needs_record(attr)) {
+        return start_run(out, deadline, fn, arg, attr);
+    }
+    struct later model = {.interval = 0};
     return start(out, &model, after_body, deadline, fn, arg, attr);
 }
 
@@ -355,8 +341,21 @@ static bool stop(struct later *l, struct cos_task *t)
     }
 }
 
-/* Locks the task that the token names and answers its record, or NULL without a lock: it has ended, or never was. */
-static struct later *lock_named(const cosched_token *token, struct cos_task **out)
+/* The same of a run without a record. */
+static bool stop_run(struct cos_task *t)
+{
+    uint64_t seen = cos_atomic_load(&t->joining, relaxed);
+    /* acq_rel: pairs with the exchange in cos_task_unarm: it has not begun, and does not begin. */
+    if ((seen & (COS_JOINING_TOKEN | COS_JOINING_STOPPED)) != COS_JOINING_TOKEN ||
+        !cos_atomic_cas(&t->joining, &seen, seen | COS_JOINING_STOPPED, acq_rel, relaxed)) {
+        return false;
+    }
+    cos_scope_cancel_locked(&t->scope, 0);
+    return true;
+}
+
+/* Locks the task that the token names, and answers it, and its record or NULL. NULL without a lock: it has ended, or never was. */
+static struct cos_task *lock_named(const cosched_token *token, struct later **record)
 {
     struct cos_task *t = cos_task_lookup((cosched_task){token->index, token->generation});
     if (t == NULL) {
@@ -365,10 +364,10 @@ static struct later *lock_named(const cosched_token *token, struct cos_task **ou
     cos_lock_acquire(&t->scope.lock);
     /* A read-modify-write, acq_rel: see cos_task_recycle and cosched_cancel. */
     uint64_t j = cos_atomic_or(&t->join, 0, acq_rel);
-    if (cos_join_generation(j) == token->generation && t->group != NULL &&
-        t->group->child_done == later_done) {
-        *out = t;
-        return COS_CONTAINER_OF(t->group, struct later, link);
+    if (cos_join_generation(j) == token->generation) {
+        bool has = t->group != NULL && t->group->child_done == later_done;
+        *record = has ? COS_CONTAINER_OF(t->group, struct later, link) : NULL;
+        return t;
     }
     cos_lock_release(&t->scope.lock);
     return NULL;
@@ -376,25 +375,34 @@ static struct later *lock_named(const cosched_token *token, struct cos_task **ou
 
 bool cosched_token_cancel(const cosched_token *token)
 {
-    struct cos_task *t;
-    struct later *l = lock_named(token, &t);
-    if (l == NULL) {
+    struct later *l;
+    struct cos_task *t = lock_named(token, &l);
+    if (t == NULL) {
         return false;
     }
-    bool stopped = stop(l, t);
+    bool stopped = l != NULL ? stop(l, t) : stop_run(t);
     cos_lock_release(&t->scope.lock);
     return stopped;
 }
 
-bool cosched_token_valid(const cosched_token *token)
+static bool is_valid(const struct later *l, const struct cos_task *t)
 {
-    struct cos_task *t;
-    const struct later *l = lock_named(token, &t);
     if (l == NULL) {
-        return false;
+        uint64_t armed = cos_atomic_load(&t->joining, acquire); /* as stop_run() would see it */
+        return (armed & (COS_JOINING_TOKEN | COS_JOINING_STOPPED)) == COS_JOINING_TOKEN;
     }
     uint32_t state = cos_atomic_load(&l->state, acquire); /* as stop() would see it */
-    bool valid = state == ARMED || (state == RUNNING && l->interval > 0);
+    return state == ARMED || (state == RUNNING && l->interval > 0);
+}
+
+bool cosched_token_valid(const cosched_token *token)
+{
+    struct later *l;
+    struct cos_task *t = lock_named(token, &l);
+    if (t == NULL) {
+        return false;
+    }
+    bool valid = is_valid(l, t);
     cos_lock_release(&t->scope.lock);
     return valid;
 }

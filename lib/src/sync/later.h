@@ -3,6 +3,8 @@
 #define COS_SYNC_LATER_H
 #include <cosched/cosched.h>
 
+#define COS_LATER_STEPS_LOG2 6U
+
 /* When the run after the one planned for `planned` is due, which has just ended at `now`: `steps` intervals on, and what
  * `overrun` makes of a time that has passed. Saturates at COSCHED_NEVER. */
 int64_t cos_later_next(int64_t planned, int64_t interval_ns, int64_t steps, cosched_overrun overrun,
