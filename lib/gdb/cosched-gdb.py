@@ -173,7 +173,6 @@ class Look:
         self.runtime = static("the_runtime")
         self.blocks = evaluate("cos_task_blocks")
         self.used = int(evaluate("cos_tasks_used"))
-        self.reasons = evaluate("cos_reasons")
         self.reason_names = {f.enumval: f.name[len("COSCHED_FOR_"):].lower().replace("_", " ")
                              for f in gdb.lookup_type("cosched_reason").fields()}
         self.stacks = self.thread_stacks()
@@ -261,7 +260,7 @@ class Look:
 
     def find_wait(self, task, word, base):
         """The wait of a stack is that of the innermost task on it; the others wait for each other."""
-        reason = self.reasons[base]
+        reason = task.fiber["reason"]
         stamp = int(reason["stamp"])
         phase = word >> 24 & 0xFF
         known = stamp != 0 and stamp >> 32 == word >> 32

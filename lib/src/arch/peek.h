@@ -22,6 +22,20 @@ static inline uint64_t cos_arch_peek(const void *at)
     return word;
 }
 
+/* The same, and no later load passes it: for what is stored word by word with release. */
+static inline uint64_t cos_arch_peek_acquire(const void *at)
+{
+    uint64_t word;
+#if defined(__x86_64__)
+    word = cos_arch_peek(at); /* loads keep their order */
+#elif defined(__aarch64__)
+    __asm__ volatile("ldar %0, [%1]" : "=r"(word) : "r"(at) : "memory");
+#else
+    __asm__ volatile("ld %0, 0(%1)\n\tfence r, r" : "=r"(word) : "r"(at) : "memory");
+#endif
+    return word;
+}
+
 /* Between the reading and the second look at the stamps. Whoever writes has a light fence at least between stamp and contents
  * (arch/fence.h), so a heavy one here orders both sides. Where the machine keeps stores in order, and loads, as x86-64 does, there is
  * nothing to add: and a heavy fence would interrupt every thread that runs (10 % of a load in a virtual machine). */

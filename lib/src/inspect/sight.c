@@ -297,7 +297,7 @@ static void look_at_wait(struct cos_sight *s, struct cos_peek *p, struct cos_tas
     s->word = cos_atomic_load(&base->wait.word, acquire); /* pairs with cos_wait_begin and _commit */
     enum cos_wait_phase phase = cos_wait_word_phase(s->word);
     struct cos_reason_seen seen;
-    bool known = cos_reason_read(base->index, &seen) && seen.wait_seq == cos_wait_word_seq(s->word);
+    bool known = cos_reason_read(&at->reason, &seen) && seen.wait_seq == cos_wait_word_seq(s->word);
     bool travels = known && phase == COS_WAIT_RUNNING && seen.reason == COSCHED_FOR_THREAD;
     s->still = phase == COS_WAIT_PARKED;
     if (!s->still && !travels && !(known && phase == COS_WAIT_PARKING)) {

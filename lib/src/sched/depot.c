@@ -18,7 +18,6 @@
 
 #include "arch/lock.h"
 #include "base/clock.h"
-#include "sched/reason.h"
 #include "sched/task.h"
 
 #define TRIM_CHUNKS 16 /* a call: below a millisecond */
@@ -301,7 +300,6 @@ static bool discard(uint32_t first)
             cos_lock_wake_all(&cos_task_at(first + i)->scope.lock);
         }
     }
-    cos_reasons_forget(first, n);
     return true;
 }
 

@@ -10,6 +10,7 @@
 #include "arch/guard.h"
 #include "arch/stack.h"
 #include "arch/warm.h"
+#include "sched/reason.h"
 #include "sched/task.h"
 
 struct cos_exec;
@@ -86,6 +87,7 @@ struct cos_fiber {
     struct cos_body *falling;    /* a panic is on its way there */
     cosched_fn mark_fn;          /* whose stack use is measured (marks.h) */
     const char *mark_name;
+    struct cos_reason reason; /* what its wait is for */
     _Alignas(16) char arg[COSCHED_ARG_MAX];
 };
 

@@ -59,13 +59,13 @@ void cos_hop(cosched_affinity to)
     /* As the word says: the fiber may not have waited yet, and its task's block have had waits before. relaxed: nobody changes it
      * while the task runs. */
     uint32_t seq = cos_wait_word_seq(cos_atomic_load(&f->base->wait.word, relaxed));
-    cos_reason_set(f->base->index, seq, COSCHED_FOR_THREAD, f->current->index, (uint64_t)to,
+    cos_reason_set(&f->reason, seq, COSCHED_FOR_THREAD, f->current->index, (uint64_t)to,
                    cos_clock_coarse());
     f->trace = COSCHED_FOR_THREAD;
     cos_event_hop(f->base, (uint8_t)to, f->hop_at);
     cos_leave(e, commit_hop);
     measure_hop(f);
-    cos_reason_clear(f->base->index);
+    cos_reason_clear(&f->reason);
 }
 
 static void commit_hop_until(struct cos_exec *e, struct cos_fiber *left)

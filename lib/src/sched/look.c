@@ -2,7 +2,18 @@
 #include "sched/look.h"
 
 #include "arch/fence.h"
+#include "arch/peek.h"
 #include "base/text.h"
+#include "sched/fiber.h"
+
+/* The wait goes on that the word speaks of, or none as before; so the fiber is the task's. */
+static bool is_as_before(const struct cos_task *t, uint64_t word, uint32_t generation)
+{
+    /* acquire, both: what is read next is not older. A fiber goes to others after its task's join word says so. */
+    uint64_t j = cos_atomic_load(&t->join, acquire);
+    return cos_atomic_load(&t->wait.word, acquire) == word && cos_join_generation(j) == generation &&
+           cos_join_who(j) != COS_JOIN_DONE && cos_join_who(j) != COS_JOIN_ZOMBIE;
+}
 
 /* Under the lock, of a task that lives. */
 static void read_state(const struct cos_task *t, struct cos_look *out)
@@ -18,7 +29,14 @@ static void read_state(const struct cos_task *t, struct cos_look *out)
         return;
     }
     struct cos_reason_seen seen;
-    bool known = cos_reason_read(t->index, &seen) && seen.wait_seq == cos_wait_word_seq(word);
+    /* The record is that of the base's wait; a task on its awaiter's stack has none. */
+    bool is_base = cos_arch_peek(&out->fiber->base) == (uintptr_t)t;
+    bool known = is_base && cos_reason_read(&out->fiber->reason, &seen) &&
+                 seen.wait_seq == cos_wait_word_seq(word);
+    if (!is_as_before(t, word, out->task.generation)) {
+        out->state = COSCHED_ACTIVE;
+        return;
+    }
     bool travels = known && phase == COS_WAIT_RUNNING && seen.reason == COSCHED_FOR_THREAD;
     if ((known && parks) || travels) {
         out->state = COSCHED_WAITING;

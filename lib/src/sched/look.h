@@ -9,7 +9,7 @@ struct cos_look {
     cosched_task task;
     const char *name;
     cosched_fn fn;
-    const void *fiber; /* to compare: tasks on one stack have the same; NULL: it has not started */
+    const struct cos_fiber *fiber; /* to compare: tasks on one stack have the same; NULL: it has not started */
     uint8_t affinity;
     cosched_state state;
     uint32_t inner; /* WAITING: who waits there, on the same stack; mostly itself */

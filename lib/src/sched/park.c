@@ -60,7 +60,7 @@ static enum cos_cause park(cos_commit_fn commit, uint64_t object, int64_t deadli
             return give_up(COS_TIMED_OUT);
         }
     }
-    cos_reason_set(base->index, f->wait_seq, flags >> 8, f->current->index, object, now);
+    cos_reason_set(&f->reason, f->wait_seq, flags >> 8, f->current->index, object, now);
     f->trace = (uint8_t)((flags >> 8) & COS_TRACE_WHY);
     struct cos_timers *timers = NULL;
     if (deadline != COSCHED_NEVER) {

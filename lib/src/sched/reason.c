@@ -1,44 +1,20 @@
 /* See reason.h. */
 #include "sched/reason.h"
 
-#include <errno.h>
-#include <sys/mman.h>
-#include <unistd.h>
-
+#include "arch/peek.h"
 #include "base/assert.h"
-#include "sched/depot.h"
 
-struct cos_reason *cos_reasons;
-
-int cos_reasons_reserve(uint32_t capacity)
+/* Unseen by the tools: the stack may be another's by now, or nobody's. The partners are the releases in cos_reason_set. */
+bool cos_reason_read(const struct cos_reason *r, struct cos_reason_seen *out)
 {
-    if (cos_reasons != NULL) {
-        return 0;
-    }
-    cos_reasons = cos_depot_map(capacity, sizeof *cos_reasons);
-    return cos_reasons != NULL ? 0 : -ENOMEM;
-}
-
-void cos_reasons_forget(uint32_t first, uint32_t n)
-{
-    size_t bytes = n * sizeof *cos_reasons;
-    if (bytes % (size_t)sysconf(_SC_PAGESIZE) == 0) {
-        (void)madvise(&cos_reasons[first], bytes, MADV_DONTNEED);
-    }
-}
-
-bool cos_reason_read(uint32_t base, struct cos_reason_seen *out)
-{
-    struct cos_reason *r = &cos_reasons[base];
-    /* acquire: pairs with the releases in cos_reason_set. */
-    uint64_t stamp = cos_atomic_load(&r->stamp, acquire);
-    out->object = cos_atomic_load(&r->object, acquire);
-    out->since_ns = cos_atomic_load(&r->since_ns, acquire);
-    out->inner = (uint32_t)cos_atomic_load(&r->inner, acquire);
+    uint64_t stamp = cos_arch_peek_acquire(&r->stamp);
+    out->object = cos_arch_peek_acquire(&r->object);
+    out->since_ns = (int64_t)cos_arch_peek_acquire(&r->since_ns);
+    out->inner = (uint32_t)cos_arch_peek_acquire(&r->inner);
     out->wait_seq = (uint32_t)(stamp >> 32);
     out->reason = (cosched_reason)(stamp & 0xff);
     out->count = (uint32_t)stamp >> 8;
-    return stamp != 0 && cos_atomic_load(&r->stamp, relaxed) == stamp;
+    return stamp != 0 && cos_arch_peek_acquire(&r->stamp) == stamp;
 }
 
 const char *cos_reason_name(cosched_reason reason)

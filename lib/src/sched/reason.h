@@ -1,9 +1,12 @@
 /* What a task waits for: a record for whoever looks in from outside, without stopping anybody.
  *
- * One a control block, beside the block and like it for the life of the process, in memory that is touched by tasks which
- * park and by no others. The waiting task writes that of its fiber's base task, just before it leaves its stack; nobody takes it
- * back: it counts while the wait word says that this very wait goes on. A task on its way to another executor has no wait
- * then, and takes its record back on arrival. */
+ * In the header of its fiber, which only a task that has started has; one that waits for its start waits for its time. The
+ * waiting task writes it, just before it leaves its stack; nobody takes it back: it counts while the wait word of the fiber's base
+ * task says that this very wait goes on. A task on its way to another executor has no wait then, and takes its record back on
+ * arrival.
+ *
+ * Stacks stay mapped while the runtime lives, so reading a header is no fault, but it is that fiber's only while its base task
+ * lives: who reads asks for that again afterwards. */
 #ifndef COS_SCHED_REASON_H
 #define COS_SCHED_REASON_H
 #include <cosched/cosched.h>
@@ -19,18 +22,11 @@ struct cos_reason {
     inner; /* index of the task that waits: the innermost of those on the stack */
 };
 
-extern struct cos_reason *cos_reasons; /* by index; const after cos_reasons_reserve */
-
-int cos_reasons_reserve(uint32_t capacity); /* once; -ENOMEM */
-/* The records of a chunk of free blocks take no memory any more, where pages are small enough. Zeros are no record. */
-void cos_reasons_forget(uint32_t first, uint32_t n);
-
 /* By the task. reason: enum cosched_reason, and above its eight bits how many things an array in `object` has. release, each:
  * whoever reads one of them (acquire) finds the stamp of that time, or a later one, when it reads the stamp again. */
-static inline void cos_reason_set(uint32_t base, uint32_t wait_seq, uint32_t reason, uint32_t inner,
-                                  uint64_t object, int64_t since_ns)
+static inline void cos_reason_set(struct cos_reason *r, uint32_t wait_seq, uint32_t reason,
+                                  uint32_t inner, uint64_t object, int64_t since_ns)
 {
-    struct cos_reason *r = &cos_reasons[base];
     cos_atomic_store(&r->stamp, 0, relaxed);
     cos_atomic_store(&r->object, object, release);
     cos_atomic_store(&r->since_ns, since_ns, release);
@@ -38,9 +34,9 @@ static inline void cos_reason_set(uint32_t base, uint32_t wait_seq, uint32_t rea
     cos_atomic_store(&r->stamp, (uint64_t)wait_seq << 32 | (uint64_t)reason, release);
 }
 
-static inline void cos_reason_clear(uint32_t base)
+static inline void cos_reason_clear(struct cos_reason *r)
 {
-    cos_atomic_store(&cos_reasons[base].stamp, 0, relaxed); /* nothing was written beside it */
+    cos_atomic_store(&r->stamp, 0, relaxed); /* nothing was written beside it */
 }
 
 struct cos_reason_seen {
@@ -51,8 +47,8 @@ struct cos_reason_seen {
     int64_t since_ns;
 };
 
-/* Any thread. False: none, or it is being written right now. */
-bool cos_reason_read(uint32_t base, struct cos_reason_seen *out);
+/* Any thread. False: none, or it is being written right now. What it says counts if the fiber is the same afterwards. */
+bool cos_reason_read(const struct cos_reason *r, struct cos_reason_seen *out);
 
 const char *cos_reason_name(cosched_reason reason);
 #endif

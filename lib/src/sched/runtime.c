@@ -13,7 +13,6 @@
 #include "sched/cpus.h"
 #include "sched/current.h"
 #include "sched/fork.h"
-#include "sched/reason.h"
 #include "sched/thread.h"
 
 static COS_ATOMIC(struct cosched_runtime *) the_runtime; /* release when complete, acquire by readers */
@@ -207,7 +206,6 @@ int cosched_runtime_create(cosched_runtime **out, const cosched_config *config,
     struct cosched_runtime *rt = NULL;
     rc = cos_hooks_set(c.hooks);
     rc = rc == 0 ? cos_tasks_reserve() : rc;
-    rc = rc == 0 ? cos_reasons_reserve(cos_tasks_capacity()) : rc;
     if (rc == 0) {
         rt = cos_alloc_aligned(_Alignof(struct cosched_runtime), sizeof *rt);
         rc = -ENOMEM;

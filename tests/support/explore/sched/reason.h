@@ -3,10 +3,14 @@
 #define COS_SCHED_REASON_H
 #include <cosched/cosched.h>
 
-static inline void cos_reason_set(uint32_t base, uint32_t wait_seq, uint32_t reason, uint32_t inner,
-                                  uint64_t object, int64_t since_ns)
+struct cos_reason {
+    char nothing;
+};
+
+static inline void cos_reason_set(struct cos_reason *r, uint32_t wait_seq, uint32_t reason,
+                                  uint32_t inner, uint64_t object, int64_t since_ns)
 {
-    (void)base;
+    (void)r;
     (void)wait_seq;
     (void)reason;
     (void)inner;
@@ -14,14 +18,8 @@ static inline void cos_reason_set(uint32_t base, uint32_t wait_seq, uint32_t rea
     (void)since_ns;
 }
 
-static inline void cos_reason_clear(uint32_t base)
+static inline void cos_reason_clear(struct cos_reason *r)
 {
-    (void)base;
-}
-
-static inline void cos_reasons_forget(uint32_t first, uint32_t n)
-{
-    (void)first;
-    (void)n;
+    (void)r;
 }
 #endif
