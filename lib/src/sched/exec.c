@@ -265,6 +265,10 @@ static __attribute__((noinline)) void release_held(struct cos_exec *e)
 
 #define CHOSEN (UINT32_C(1) << 31) /* in `next`, above every index: its turn has come already */
 
+#define AHEAD_FRAMES \
+    ((ptrdiff_t)896) /* from the header down: the frames that a wait left, and room for those of a next one */
+#define AHEAD_HEADER ((ptrdiff_t)192) /* what a switch and an end touch of it */
+
 /* Where many wait, each lies on pages of its own that nothing has touched for long. So those who come soon are brought near: the
  * block first, then what it leads to, the fiber with the frames that it goes on from. */
 static inline void foresee(const struct cos_exec *e)
@@ -279,7 +283,7 @@ static inline void foresee(const struct cos_exec *e)
     }
     const char *fiber =
         (const char *)cos_task_fiber(cos_task_at(cos_deque_peek_owner(&e->deque, 2)));
-    for (ptrdiff_t i = -384; fiber != NULL && i < 192; i += COS_CACHE_LINE) {
+    for (ptrdiff_t i = -AHEAD_FRAMES; fiber != NULL && i < AHEAD_HEADER; i += COS_CACHE_LINE) {
         __builtin_prefetch(fiber + i);
     }
 }
