@@ -141,6 +141,28 @@ static void owner_claim(void)
     }
 }
 
+/* The claim of a plain await: it looks at the newest cell alone, whatever top says, so the deque may be empty by then. */
+static bool claim_plainly(uint32_t v)
+{
+    int64_t b = cos_atomic_load(&deque.bottom, relaxed) - 1;
+    return cos_deque_newest_was_owner(&deque, v) &&
+           (cos_deque_claim_alone_free_owner(&deque, b) ||
+            cos_deque_take_last_owner(&deque, b, cos_atomic_load(&deque.top, relaxed)) != 0);
+}
+
+static void owner_claim_plainly(void)
+{
+    push(1);
+    push(2);
+    EX_CHECK(!claim_plainly(1));
+    for (uint32_t v = 2; v > 0; v--) {
+        if (claim_plainly(v)) {
+            take(v);
+        }
+    }
+    push(3); /* bottom is where it was, or this one is lost */
+}
+
 /* A position given out twice: pushed, taken, pushed again. A thief that looked at it between must not mix the two. */
 static void owner_replace(void)
 {
@@ -221,6 +243,22 @@ int main(void)
         {"deque turns, one thief", 2, setup_4, {owner_turns, thief_twice}, NULL, check, 4, 0},
         {"deque top, two thieves", 3, setup_4, {owner_top, thief, thief}, NULL, check, 3, 0},
         {"deque claim, two thieves", 3, setup_4, {owner_claim, thief, thief}, NULL, check, 3, 0},
+        {"deque plain claim, two thieves",
+         3,
+         setup_4,
+         {owner_claim_plainly, thief, thief},
+         NULL,
+         check,
+         3,
+         0},
+        {"deque plain claim, one thief",
+         2,
+         setup_4,
+         {owner_claim_plainly, thief_twice},
+         NULL,
+         check,
+         4,
+         0},
         {"deque replace, two thieves", 3, setup_4, {owner_replace, thief, thief}, NULL, check, 3, 0},
         {"deque replace, take", 3, setup_4, {owner_replace_take, thief, thief}, NULL, check, 3, 0},
         {"deque last, two thieves", 3, setup_4, {owner_last, thief, thief}, NULL, check, 2, 0},

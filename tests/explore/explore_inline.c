@@ -31,7 +31,8 @@ static void setup(void)
     parent = model_task_on(PARENT, 1, COSCHED_MAIN);
     stranger = model_task_on(STRANGER, 2, COSCHED_WORKER);
     model_act_as(PARENT);
-    if (cos_deque_init(&model_exec[PARENT].deque, 2) < 0) {
+    if (cos_deque_init(&model_exec[PARENT].deque, 2) < 0 ||
+        cos_deque_init(&model_exec[STRANGER].deque, 2) < 0) {
         ex_fail("setup");
     }
     kid = cos_task_at(3);

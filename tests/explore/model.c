@@ -59,6 +59,7 @@ void model_setup(void)
     memset(&cos_task_blocks[1], 0, MODEL_TASKS * sizeof cos_task_blocks[0]);
     for (uint32_t i = 1; i <= MODEL_TASKS; i++) {
         cos_task_at(i)->index = i;
+        cos_scope_init(&cos_task_at(i)->scope, NULL, 0);
         cos_atomic_init(&cos_task_at(i)->join, cos_join(7, COS_JOIN_NONE));
     }
     memset(&model_rt, 0, sizeof model_rt);
@@ -75,7 +76,8 @@ void model_setup(void)
     for (unsigned i = 0; i < EX_THREADS_MAX; i++) {
         struct cos_exec *e = &model_exec[i];
         e->kind = i == 0 ? COS_EXEC_MAIN : COS_EXEC_WORKER;
-        e->keeps = i == 0 ? COSCHED_MAIN : COSCHED_WORKER;
+        e->child_what = cos_task_what(i == 0 ? COSCHED_MAIN : COSCHED_WORKER);
+        e->parker = &model_rt.parker;
         e->id = i;
         e->rt = &model_rt;
         e->budget = 9;
@@ -109,6 +111,8 @@ struct cos_task *model_task_on(unsigned id, uint32_t index, cosched_affinity aff
     f->affinity = (uint8_t)affinity;
     t->affinity = (uint8_t)affinity;
     t->fiber = f;
+    f->anchor = &t->scope; /* it is linked */
+    cos_fiber_rules(f);
     model_exec[id].running = f;
     return t;
 }
@@ -210,15 +214,28 @@ void model_run(struct cos_task *t)
 /* --- stacks, clock, and what these programs never come to ------------------------------------------------ */
 
 /* No program panics. */
-int64_t cos_arch_guard(void **sp, int64_t (*fn)(void *), void *arg)
+int64_t cos_arch_guard(void *arg, int64_t (*fn)(void *), void **sp)
 {
     *sp = NULL;
     return fn(arg);
 }
 
-int64_t cos_fiber_run_low(void *low)
+int64_t cos_body_run_low(struct cos_fiber *f, struct cos_body *body, cosched_fn fn, void *arg,
+                         int *error)
 {
-    (void)low;
+    (void)f;
+    (void)body;
+    (void)fn;
+    (void)arg;
+    (void)error;
+    abort();
+}
+
+int64_t cos_body_run_tails(struct cos_fiber *f, struct cos_body *body, int *error)
+{
+    (void)f;
+    (void)body;
+    (void)error;
     abort();
 }
 

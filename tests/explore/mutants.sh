@@ -131,6 +131,9 @@ mutant "deque: growth forgets the oldest" explore_deque $D.c 's/int64_t p = t; p
 mutant "deque: one entry too many in the ring" explore_deque $D.c 's/d->limit = t \+ capacity;/d->limit = t + capacity + 1;/' "reuse"
 mutant "deque: batch stolen by one CAS" explore_deque $D.c \
     's/    if \(cos_deque_steal\(d, &first\) != COS_STEAL_TAKEN\) \{.*?    return first;/    int64_t t = cos_atomic_load(&d->top, relaxed);\n    cos_fence_heavy();\n    int64_t b = cos_atomic_load(&d->bottom, acquire);\n    if (b - t < max) return 0;\n    struct cos_deque_ring *ring = cos_atomic_load(&d->ring, acquire);\n    uint32_t got[8];\n    for (uint32_t n = 0; n < max; n++) got[n] = cos_atomic_load(&ring->cell[(t + n) & ring->mask], relaxed);\n    if (!cos_atomic_cas(&d->top, &t, t + max, release, relaxed)) return 0;\n    first = got[0];\n    for (uint32_t n = 1; n < max; n++) cos_deque_push_owner(own, got[n]);\n    return first;/s' "batch"
+mutant "deque: no light fence in a plain claim" explore_deque $D.h 's/\n    cos_fence_light_free\(\);//' "plain claim"
+mutant "deque: a plain claim of an empty deque leaves bottom behind" explore_deque $D.c \
+    's/(    cos_atomic_store\(&d->bottom, b \+ 1, release\);\n    return v;)/    if (t > b) return v;\n$1/' "plain claim"
 mutant "deque: claim does not compare" explore_deque $D.h 's/relaxed\) == v;/relaxed) != 0;/' "claim"
 
 I=lib/src/queue/injector.c
@@ -234,6 +237,7 @@ mutant "token: a root that stopped before is not asked" explore_token $S/timers.
 mutant "token: started while its sources are armed" explore_token $S/armed.c 's/if \(!cos_wait_commit\(&t->wait, seq\)\)/cos_submit(e, t);\n    if (!cos_wait_commit(\&t->wait, seq))/'
 A=lib/src/sync/await.c
 mutant "inline: no look for strangers at the end" explore_inline $A 's/(uint32_t flags = )cos_atomic_load\(&t->scope.flags, relaxed\)/${1}0/'
+mutant "inline: no look for strangers at a plain end" explore_inline $A 's/(run_plain\(.*?uint32_t flags = )cos_atomic_load\(&t->scope.flags, relaxed\)/${1}0/s'
 mutant "inline: a stranger without its heavy fence" explore_inline $S/join.c 's/    cos_fence_heavy\(\);[^\n]*\n//'
 mutant "inline: a stranger joins what runs inline" explore_inline $S/join.c 's/(return cos_atomic_load\(&t->joining, acquire\)) != COS_JOINING_INLINE/$1 != COS_JOINING_ANY/'
 mutant "inline: no announcement" explore_inline $A 's/    cos_atomic_store\(&t->joining, COS_JOINING_INLINE, release\);\n//'

@@ -263,9 +263,9 @@ static int64_t guarded_dive(void *arg)
 
 static int64_t guarded_twice(void *arg)
 {
-    int64_t inner = cos_arch_guard(&inner_guard, guarded_return, arg);
+    int64_t inner = cos_arch_guard(arg, guarded_return, &inner_guard);
     COS_ASSERT(inner == 2 * (intptr_t)arg);
-    inner = cos_arch_guard(&inner_guard, guarded_dive, (void *)20); /* leaves both */
+    inner = cos_arch_guard((void *)20, guarded_dive, &inner_guard); /* leaves both */
     return inner + 1;
 }
 
@@ -276,7 +276,7 @@ static __attribute__((noinline)) void check_guard(int64_t (*fn)(void *), intptr_
     int64_t a = in[0], b = in[1], c = in[2], d = in[3], e = in[4], f = in[5], g = in[6], h = in[7];
     int64_t k = in[8], l = in[9], m = in[10], o = in[11];
     double p = real[0], q = real[1], r = real[2], s = real[3], t = real[4], u = real[5], v = real[6];
-    int64_t got = cos_arch_guard(&outer_guard, fn, (void *)n);
+    int64_t got = cos_arch_guard((void *)n, fn, &outer_guard);
     COS_ASSERT(got == want);
     COS_ASSERT(a == 1 && b == 2 && c == 3 && d == 4 && e == 5 && f == 6 && g == 7 && h == 8);
     COS_ASSERT(k == 9 && l == 10 && m == 11 && o == 12);

@@ -28,6 +28,16 @@ static inline void cos_fence_light(void)
 {
     (void)cos_atomic_add(&cos_fence_word, 0, seq_cst);
 }
+
+static inline bool cos_fence_is_free(void)
+{
+    return true;
+}
+
+static inline void cos_fence_light_free(void)
+{
+    cos_fence_light();
+}
 #else
 extern COS_HIDDEN bool cos_fence_asymmetric; /* const after cos_fence_init */
 
@@ -48,6 +58,19 @@ static inline void cos_fence_light(void)
     } else {
         cos_fence_full();
     }
+}
+
+/* Whether a light fence is no instruction here. Const after cos_fence_init. */
+static inline bool cos_fence_is_free(void)
+{
+    return cos_fence_asymmetric;
+}
+
+/* The light fence of code that runs only where that is so: what decides over its way has asked once for all. */
+static inline void cos_fence_light_free(void)
+{
+    COS_INVARIANT(cos_fence_asymmetric);
+    atomic_signal_fence(memory_order_seq_cst);
 }
 #endif
 #endif

@@ -4,7 +4,7 @@
 
         .text
 
-/* int64_t cos_arch_guard(void **sp x0, int64_t (*fn)(void *) x1, void *arg x2) */
+/* int64_t cos_arch_guard(void *arg x0, int64_t (*fn)(void *) x1, void **sp x2) */
         .globl  cos_arch_guard
         .hidden cos_arch_guard
         .type   cos_arch_guard, %function
@@ -45,21 +45,10 @@ cos_arch_guard:
         stp     d14, d15, [sp, #144]
         .cfi_offset d14, -16
         .cfi_offset d15, -8
-        str     x29, [x0]
-        mov     x0, x2
+        str     x29, [x2]
         blr     x1
-.Lhome:
-        ldp     x19, x20, [sp, #16]
-        ldp     x21, x22, [sp, #32]
-        ldp     x23, x24, [sp, #48]
-        ldp     x25, x26, [sp, #64]
-        ldp     x27, x28, [sp, #80]
-        ldp     d8, d9, [sp, #96]
-        ldp     d10, d11, [sp, #112]
-        ldp     d12, d13, [sp, #128]
-        ldp     d14, d15, [sp, #144]
         .cfi_def_cfa_register sp
-        ldp     x29, x30, [sp], #FRAME
+        ldp     x29, x30, [sp], #FRAME /* fn has kept the others */
         .cfi_def_cfa_offset 0
         .cfi_restore x29
         .cfi_restore x30
@@ -79,7 +68,17 @@ cos_arch_throw:
         mov     x29, x0
         mov     sp, x0
         mov     x0, x1
-        b       .Lhome
+        ldp     x19, x20, [sp, #16]
+        ldp     x21, x22, [sp, #32]
+        ldp     x23, x24, [sp, #48]
+        ldp     x25, x26, [sp, #64]
+        ldp     x27, x28, [sp, #80]
+        ldp     d8, d9, [sp, #96]
+        ldp     d10, d11, [sp, #112]
+        ldp     d12, d13, [sp, #128]
+        ldp     d14, d15, [sp, #144]
+        ldp     x29, x30, [sp], #FRAME
+        ret
         .cfi_endproc
         .size   cos_arch_throw, . - cos_arch_throw
 #endif

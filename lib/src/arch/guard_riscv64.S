@@ -4,7 +4,7 @@
 
         .text
 
-/* int64_t cos_arch_guard(void **sp a0, int64_t (*fn)(void *) a1, void *arg a2) */
+/* int64_t cos_arch_guard(void *arg a0, int64_t (*fn)(void *) a1, void **sp a2) */
         .globl  cos_arch_guard
         .hidden cos_arch_guard
         .type   cos_arch_guard, %function
@@ -63,10 +63,25 @@ cos_arch_guard:
         .cfi_offset fs10, -24
         fsd     fs11, 192(sp)
         .cfi_offset fs11, -16
-        sd      sp, 0(a0)
-        mv      a0, a2
+        sd      sp, 0(a2)
         jalr    a1
-.Lhome:
+        ld      ra, 8(sp) /* fn has kept the others */
+        addi    sp, sp, FRAME
+        .cfi_def_cfa_offset 0
+        ret
+        .cfi_endproc
+        .size   cos_arch_guard, . - cos_arch_guard
+
+/* void cos_arch_throw(void *sp a0, int64_t result a1) */
+        .globl  cos_arch_throw
+        .hidden cos_arch_throw
+        .type   cos_arch_throw, %function
+        .p2align 4
+cos_arch_throw:
+        .cfi_startproc
+        .cfi_undefined ra /* between two places: a profiler must not guess */
+        mv      sp, a0
+        mv      a0, a1
         ld      s0, 0(sp)
         ld      ra, 8(sp)
         ld      s1, 16(sp)
@@ -93,22 +108,7 @@ cos_arch_guard:
         fld     fs10, 184(sp)
         fld     fs11, 192(sp)
         addi    sp, sp, FRAME
-        .cfi_def_cfa_offset 0
         ret
-        .cfi_endproc
-        .size   cos_arch_guard, . - cos_arch_guard
-
-/* void cos_arch_throw(void *sp a0, int64_t result a1) */
-        .globl  cos_arch_throw
-        .hidden cos_arch_throw
-        .type   cos_arch_throw, %function
-        .p2align 4
-cos_arch_throw:
-        .cfi_startproc
-        .cfi_undefined ra /* between two places: a profiler must not guess */
-        mv      sp, a0
-        mv      a0, a1
-        j       .Lhome
         .cfi_endproc
         .size   cos_arch_throw, . - cos_arch_throw
 #endif

@@ -2,7 +2,7 @@
 #if defined(__x86_64__)
         .text
 
-/* int64_t cos_arch_guard(void **sp %rdi, int64_t (*fn)(void *) %rsi, void *arg %rdx) */
+/* int64_t cos_arch_guard(void *arg %rdi, int64_t (*fn)(void *) %rsi, void **sp %rdx) */
         .globl  cos_arch_guard
         .hidden cos_arch_guard
         .type   cos_arch_guard, @function
@@ -24,17 +24,10 @@ cos_arch_guard: /* called directly only: no endbr64 */
         .cfi_offset %r14, -48
         pushq   %r15
         .cfi_offset %r15, -56
-        movq    %rbp, (%rdi)
+        movq    %rbp, (%rdx)
         subq    $8, %rsp
-        movq    %rdx, %rdi
         call    *%rsi
-.Lhome:
-        movq    -8(%rbp), %rbx
-        movq    -16(%rbp), %r12
-        movq    -24(%rbp), %r13
-        movq    -32(%rbp), %r14
-        movq    -40(%rbp), %r15
-        leave
+        leave /* fn has kept the others */
         .cfi_def_cfa %rsp, 8
         ret
         .cfi_endproc
@@ -50,9 +43,14 @@ cos_arch_throw:
         .cfi_undefined %rip /* between two places: a profiler must not guess */
         endbr64
         movq    %rdi, %rbp
-        leaq    -48(%rbp), %rsp
         movq    %rsi, %rax
-        jmp     .Lhome
+        movq    -8(%rbp), %rbx
+        movq    -16(%rbp), %r12
+        movq    -24(%rbp), %r13
+        movq    -32(%rbp), %r14
+        movq    -40(%rbp), %r15
+        leave
+        ret
         .cfi_endproc
         .size   cos_arch_throw, . - cos_arch_throw
 #endif

@@ -54,6 +54,7 @@ static struct cos_deque_ring *ring_create(int64_t capacity)
         COS_CACHE_LINE, sizeof(struct cos_deque_ring) + (size_t)capacity * sizeof(ring->cell[0]));
     if (ring != NULL) {
         ring->mask = capacity - 1;
+        cos_atomic_init(&ring->cell[capacity - 1], 0); /* the newest one before the first push */
     }
     return ring;
 }

@@ -128,6 +128,24 @@ static inline bool cos_deque_claim_alone_owner(struct cos_deque *d, int64_t b)
     return cos_deque_claimed_alone_owner(d, b);
 }
 
+/* The same where the fence is free; and v is what the newest cell says, or said: the deque may be empty. That is the proof's take as
+ * well: top is then b + 1, and cos_deque_take_last_owner puts bottom back. */
+static inline bool cos_deque_claim_alone_free_owner(struct cos_deque *d, int64_t b)
+{
+    cos_atomic_store(&d->bottom, b, release); /* release: as above */
+    cos_fence_light_free();
+    return cos_deque_claimed_alone_owner(d, b);
+}
+
+/* Owner thread only. Does the newest cell say v? It may have been taken from there. */
+static inline bool cos_deque_newest_was_owner(const struct cos_deque *d, uint32_t v)
+{
+    /* relaxed, all: own stores. */
+    int64_t b = cos_atomic_load(&d->bottom, relaxed) - 1;
+    struct cos_deque_ring *ring = cos_atomic_load(&d->ring, relaxed);
+    return cos_atomic_load(&ring->cell[b & ring->mask], relaxed) == v;
+}
+
 /* The same. Returns its entry, or 0 when a thief won it. */
 static inline uint32_t cos_deque_claim_bottom_owner(struct cos_deque *d, int64_t b)
 {

@@ -65,14 +65,22 @@ bool cos_parker_notify(struct cos_parker *p);
 
 /* The same for the busiest of producers, the workers, and for them only: its first look is inline, and mostly all there is.
  * True: notify is to be called. */
+static inline bool cos_parker_pushed(struct cos_parker *p);
+
+/* The second half of it, for who has passed that fence already. */
+static inline bool cos_parker_sleeps(struct cos_parker *p)
+{
+    /* relaxed, both: ordered by the fences, no data is read through them. */
+    return COS_UNLIKELY(cos_atomic_load(&p->parked, relaxed) != 0) &&
+           cos_atomic_load(&p->searching, relaxed) == 0;
+}
+
 static inline bool cos_parker_pushed(struct cos_parker *p)
 {
     /* The producer's half, as in notify: the push before the reads below. The partner is the heavy fence in prepare, which
      * comes as long as another worker than the sleeper is awake: this one. */
     cos_fence_light();
-    /* relaxed, both: ordered by the fences, no data is read through them. */
-    return COS_UNLIKELY(cos_atomic_load(&p->parked, relaxed) != 0) &&
-           cos_atomic_load(&p->searching, relaxed) == 0;
+    return cos_parker_sleeps(p);
 }
 
 /* Any thread, after storing the flag that sends workers home (they read it in their rescan). */

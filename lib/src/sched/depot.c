@@ -162,6 +162,8 @@ static struct cos_task *make(const struct chunk *c, uint32_t index)
     /* relaxed, both: no handle and no ticket has these numbers. */
     cos_atomic_store(&t->join, cos_join(c->base, COS_JOIN_NONE), relaxed);
     cos_atomic_store(&t->wait.word, cos_wait_word(c->base, COS_WAIT_RUNNING, 0), relaxed);
+    cos_list_init(&t->scope.children);
+    cos_list_init(&t->scope.sibling);
     if (index > depot.used) {
         depot.used = index;
         /* release: pairs with the acquire in cos_task_lookup. */

@@ -19,11 +19,17 @@
 
 #define LONGEST_TURN_MS 100
 
+/* Of executors whose line is their own business: never changed. */
+static struct cos_parker nobody_sleeps;
+
 int cos_exec_init(struct cos_exec *e, struct cosched_runtime *rt, enum cos_exec_kind kind,
                   uint32_t id)
 {
     e->kind = kind;
-    e->keeps = kind == COS_EXEC_WORKER ? COSCHED_WORKER : kind == COS_EXEC_MAIN ? COSCHED_MAIN : 0;
+    e->child_what = kind == COS_EXEC_OWN
+                        ? UINT32_MAX
+                        : cos_task_what(kind == COS_EXEC_WORKER ? COSCHED_WORKER : COSCHED_MAIN);
+    e->parker = kind == COS_EXEC_WORKER ? &rt->parker : &nobody_sleeps;
     e->id = id;
     e->rt = rt;
     e->lines = &rt->lines[kind];

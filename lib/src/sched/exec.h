@@ -51,7 +51,9 @@ struct cos_exec {
     uint32_t id;                /* const; index in the runtime's table */
     struct cosched_runtime *rt; /* const */
     struct cos_fiber *running;  /* owner thread; NULL in the loop */
-    uint8_t keeps; /* const: fibers of which affinity have their children in line here; 0: none */
+    uint32_t child_what; /* const: of fibers that say this of their children, they stand in line here; UINT32_MAX: none do */
+    struct cos_parker
+        *parker; /* const; borrowed: whose sleepers a push here concerns; nobody's, or the pool's */
     uint32_t next; /* a waiter just woken by an ending task: runs next. Owner; 0 outside of that moment */
     uint32_t budget;    /* slices, or inline awaits in one, left before the loop has its turn */
     uint32_t allowance; /* MAIN and workers: what the next turn's budget is */

@@ -76,10 +76,11 @@ void cos_fiber_destroy(struct cos_exec *e, struct cos_fiber *f)
 
 bool cos_fiber_canceled_above(struct cos_fiber *f)
 {
-    if (f->anchor != NULL && f->unlinked < COS_UNLINKED_MAX) {
+    if (f->anchor != &cos_scope_unknown) {
         return cos_scope_canceled(f->scope, &f->base->scope);
     }
     cos_scope_link(f->scope);
+    f->anchor = f->scope;
     return (cos_atomic_load(&f->scope->flags, acquire) & COS_SCOPE_CANCELED) != 0;
 }
 
@@ -120,7 +121,7 @@ static int64_t run_on_segment(void *arg)
 static int64_t run_grown(void *arg)
 {
     struct grown *g = arg;
-    return cos_arch_guard(&g->segment.sp, run_on_segment, g);
+    return cos_arch_guard(g, run_on_segment, &g->segment.sp);
 }
 
 COS_SWITCHES int64_t cos_fiber_call_on_segment(struct cos_fiber *f, cosched_fn fn, void *arg,
@@ -155,10 +156,54 @@ COS_SWITCHES int64_t cos_fiber_call_on_segment(struct cos_fiber *f, cosched_fn f
     return result;
 }
 
-int64_t cos_fiber_run_low(void *low)
+struct low {
+    struct cos_fiber *fiber;
+    cosched_fn fn;
+    void *arg;
+    int error;
+};
+
+static int64_t run_low(void *arg)
 {
-    struct cos_low *l = low;
-    return cos_fiber_call_on_segment(l->fiber, l->fn, l->arg, l->error);
+    struct low *l = arg;
+    return cos_fiber_call_on_segment(l->fiber, l->fn, l->arg, &l->error);
+}
+
+int64_t cos_fiber_fell(void *unused)
+{
+    (void)unused;
+    COS_UNREACHABLE();
+}
+
+/* Has a panic fallen to the body that has just been left? */
+static bool has_fallen(struct cos_fiber *f)
+{
+    bool fell = f->tail_fn == cos_fiber_fell;
+    if (fell) {
+        f->tail_fn = NULL;
+    }
+    return fell;
+}
+
+int64_t cos_body_run_low(struct cos_fiber *f, struct cos_body *body, cosched_fn fn, void *arg,
+                         int *error)
+{
+    struct low low = {f, fn, arg, 0};
+    int64_t result = cos_arch_guard(&low, run_low, &body->sp);
+    *error = has_fallen(f) ? -ENOTRECOVERABLE : low.error;
+    return result;
+}
+
+int64_t cos_body_run_tails(struct cos_fiber *f, struct cos_body *body, int *error)
+{
+    int64_t result = 0;
+    bool fell = has_fallen(f);
+    if (!fell) {
+        result = cos_arch_guard(f, cos_fiber_tails, &body->sp);
+        fell = has_fallen(f);
+    }
+    *error = fell ? -ENOTRECOVERABLE : 0;
+    return result;
 }
 
 void cos_fiber_with_room(struct cos_fiber *f, int64_t (*fn)(void *), void *arg)

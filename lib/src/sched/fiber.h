@@ -16,8 +16,6 @@
 struct cos_exec;
 struct cos_keep;
 
-#define COS_UNLINKED_MAX \
-    32 /* inline tasks in a row; then one is linked, so that linking goes no deeper */
 #define COS_STACK_PROMISE ((size_t)16 * 1024) /* what every body may use, wherever it runs */
 
 /* What is done on the other side, after the fiber has left its stack: only this may make it visible. */
@@ -32,10 +30,8 @@ struct cos_frame {
 
 /* The body of a task: what its panic leaves for. */
 struct cos_body {
-    struct cos_frame frame;  /* first; its task is not NULL */
-    void *sp;                /* of its guard */
-    struct cos_scope *scope; /* what is open inside it lies below this one */
-    int error;               /* why there is no result */
+    struct cos_frame frame; /* first; its task is not NULL */
+    void *sp;               /* of its guard */
 };
 
 /* A stack that a call went on on: a fall passes it step by step, each on its own stack (arch/guard.h). */
@@ -61,8 +57,8 @@ struct cos_fiber {
     struct cos_task *current; /* innermost task */
     struct cos_scope *scope;  /* innermost scope of current */
     struct cos_scope *
-        anchor; /* the linked scope that `scope` hangs below if it is not linked itself; NULL: not known yet */
-    uint32_t unlinked; /* inline tasks in a row whose scopes may be not linked */
+        anchor; /* `scope`, or one above it: linked, and no shield lies below it. Or cos_scope_unknown */
+    uint32_t child_what; /* what a child is that needs no second look: see cos_fiber_rules */
     COS_ATOMIC(uint32_t)
     look_up; /* 1: somebody cancelled an inline task by its handle. Set under that task's scope lock (release) */
     struct cos_frame *frames; /* innermost call */
@@ -72,7 +68,7 @@ struct cos_fiber {
     struct cos_task *hop_spare; /* of one that has arrived: for the next, or given back at home */
     uint64_t hop_at;            /* ticks: when a hop in flight began */
     struct cos_exec *home;      /* a task that owns its thread: that executor; else NULL */
-    cosched_fn tail_fn; /* cosched_tail: what takes the place of the body that returns now */
+    cosched_fn tail_fn; /* cosched_tail: what takes the place of the body that returns now; or cos_fiber_fell */
     void *tail_arg;
     uint32_t wait_seq; /* of the wait that began last */
     uint8_t affinity;  /* COSCHED_MAIN, _WORKER, _BLOCKING: where it belongs now */
@@ -103,36 +99,48 @@ static inline void cos_fiber_warm(const struct cos_fiber *f, const void *sp)
 
 bool cos_fiber_canceled_above(struct cos_fiber *f);
 
+/* The anchor. What can cancel the task that runs here: something above the anchor, or the anchor itself, by its handle, its deadline
+ * or its parent: then the anchor's flag says so. And somebody with the handle of a task that runs inline, and stands above this
+ * one or is this one: then look_up says so. Nothing else lies in between, since a block is the anchor from its begin on, and an
+ * inline task has no deadline and a parent that runs no code meanwhile. A fiber's anchor is unknown until its first look.
+ *
+ * A scope is linked only below others that are. So when an inline task ends, and was linked, its parent's scope is a good
+ * anchor; and if it was not, nothing has changed the anchor that it began with. */
+
 /* Is it known at once that the task that runs here is not cancelled? Asked before cos_fiber_canceled by who is in a hurry. */
 static inline bool cos_fiber_calm(const struct cos_fiber *f)
 {
-    /* acquire, all: as in cos_fiber_canceled. */
-    uint32_t flags = cos_atomic_load(&f->scope->flags, acquire) &
-                     (COS_SCOPE_CANCELED | COS_SCOPE_LINKED | COS_SCOPE_SHIELD);
-    if (flags != 0) {
-        return (flags & COS_SCOPE_CANCELED) == 0;
-    }
-    const struct cos_scope *anchor = f->anchor;
-    return anchor != NULL && f->unlinked < COS_UNLINKED_MAX &&
-           cos_atomic_load(&f->look_up, acquire) == 0 &&
-           (cos_atomic_load(&anchor->flags, acquire) & COS_SCOPE_CANCELED) == 0;
+    /* acquire, both: as in cos_fiber_canceled. An unknown anchor is cancelled. */
+    return (cos_atomic_load(&f->anchor->flags, acquire) & COS_SCOPE_CANCELED) == 0 &&
+           cos_atomic_load(&f->look_up, acquire) == 0;
 }
 
-/* Is the task that runs here cancelled? By itself. What may have cancelled a scope that is not linked: something above the
- * anchor, then the anchor knows it; or somebody with the handle of an inline task, then look_up says so. */
+/* Is the task that runs here cancelled? By itself. */
 static inline bool cos_fiber_canceled(struct cos_fiber *f)
 {
     /* acquire: pairs with the release in link_locked; LINKED comes with what was inherited. */
     uint32_t flags = cos_atomic_load(&f->scope->flags, acquire);
+    if ((flags & COS_SCOPE_LINKED) != 0) {
+        f->anchor = f->scope;
+    }
     if ((flags & (COS_SCOPE_CANCELED | COS_SCOPE_LINKED | COS_SCOPE_SHIELD)) != 0) {
         return (flags & COS_SCOPE_CANCELED) != 0;
     }
     /* acquire: pairs with the release in cosched_cancel; the scope's flag comes with it. */
-    if (COS_UNLIKELY(f->anchor == NULL || f->unlinked >= COS_UNLINKED_MAX ||
-                     cos_atomic_load(&f->look_up, acquire) != 0)) {
+    if (COS_UNLIKELY(f->anchor == &cos_scope_unknown || cos_atomic_load(&f->look_up, acquire) != 0)) {
         return cos_fiber_canceled_above(f);
     }
     return (cos_atomic_load(&f->anchor->flags, acquire) & COS_SCOPE_CANCELED) != 0;
+}
+
+/* Says what the plainest of children is, as its block will say (cos_task_what): spawn and await then take the short way with it. 0,
+ * which no block says, where nothing is plain: the fiber has settings that a child must agree with, the scope is one that
+ * counts its children, or fences cost something. Again after each change of one of these. */
+static inline void cos_fiber_rules(struct cos_fiber *f)
+{
+    bool plain = f->traits == 0 && !f->pinned && !f->own_fpenv && cos_fence_is_free() &&
+                 (cos_atomic_load(&f->scope->flags, relaxed) & COS_SCOPE_NODE) == 0; /* const */
+    f->child_what = plain ? cos_task_what(f->affinity) : 0;
 }
 
 /* A fiber for t's first run. NULL: no memory for a stack. */
@@ -146,6 +154,8 @@ static inline int64_t cos_fiber_call(struct cos_fiber *f, cosched_fn fn, void *a
 /* Its rarer halves, and those of cos_fiber_run. */
 int64_t cos_fiber_call_on_segment(struct cos_fiber *f, cosched_fn fn, void *arg, int *error);
 int64_t cos_fiber_tails(void *fiber);
+/* Never called. As a tail it says that a panic has fallen to this body. */
+int64_t cos_fiber_fell(void *unused);
 
 /* fn(arg) on a fresh segment if less than COS_STACK_PROMISE is left and one can be had: reports, and hooks of the user's. */
 void cos_fiber_with_room(struct cos_fiber *f, int64_t (*fn)(void *), void *arg);
@@ -172,15 +182,26 @@ static inline int64_t cos_fiber_call(struct cos_fiber *f, cosched_fn fn, void *a
     return result;
 }
 
-/* What a body is whose awaiter has little stack left. */
-struct cos_low {
-    struct cos_fiber *fiber;
-    cosched_fn fn;
-    void *arg;
-    int *error;
-};
+/* The body's record is a frame of the fiber from here to cos_body_end. */
+static inline __attribute__((always_inline)) void cos_body_begin(struct cos_fiber *f,
+                                                                 struct cos_body *body,
+                                                                 struct cos_task *t, cosched_fn fn)
+{
+    body->frame = (struct cos_frame){f->frames, fn, t};
+    f->frames = &body->frame;
+}
 
-int64_t cos_fiber_run_low(void *low);
+static inline __attribute__((always_inline)) void cos_body_end(struct cos_fiber *f,
+                                                               struct cos_body *body)
+{
+    COS_ASSERT(f->frames == &body->frame && "longjmp or an exception passed a frame of cosched");
+    f->frames = body->frame.outer;
+}
+
+/* Its rarer parts: on a fresh segment; after the body, when tail_fn is not NULL. *error as below. */
+int64_t cos_body_run_low(struct cos_fiber *f, struct cos_body *body, cosched_fn fn, void *arg,
+                         int *error);
+int64_t cos_body_run_tails(struct cos_fiber *f, struct cos_body *body, int *error);
 
 /* fn(arg) and its tails as the body of t, which is the running fiber's current task, under a guard: a panic ends here. *error:
  * 0; -ENOMEM: fn has not run, which cannot happen with `here`: on this stack whatever is left; -ENOTRECOVERABLE: a panic. */
@@ -188,21 +209,19 @@ static inline __attribute__((always_inline)) int64_t cos_fiber_run(struct cos_fi
                                                                    struct cos_task *t, cosched_fn fn,
                                                                    void *arg, bool here, int *error)
 {
-    struct cos_body body = {.frame = {f->frames, fn, t}, .scope = f->scope};
-    f->frames = &body.frame;
+    struct cos_body body;
+    cos_body_begin(f, &body, t, fn);
+    *error = 0;
     int64_t result;
     if (here || COS_LIKELY(cos_fiber_has_room(f))) {
-        result = cos_arch_guard(&body.sp, fn, arg);
+        result = cos_arch_guard(arg, fn, &body.sp);
         if (COS_UNLIKELY(f->tail_fn != NULL)) {
-            result = cos_arch_guard(&body.sp, cos_fiber_tails, f);
+            result = cos_body_run_tails(f, &body, error);
         }
     } else {
-        struct cos_low low = {f, fn, arg, &body.error};
-        result = cos_arch_guard(&body.sp, cos_fiber_run_low, &low);
+        result = cos_body_run_low(f, &body, fn, arg, error);
     }
-    COS_ASSERT(f->frames == &body.frame && "longjmp or an exception passed a frame of cosched");
-    f->frames = body.frame.outer;
-    *error = body.error;
+    cos_body_end(f, &body);
     return result;
 }
 

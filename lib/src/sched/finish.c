@@ -24,22 +24,26 @@ void cos_kids_hint(struct cos_task *parent)
     cos_atomic_or(&parent->scope.flags, COS_SCOPE_ZOMBIES, relaxed);
 }
 
-/* Frees kids that strangers consumed: some of the list, and the list turns, so every one has its turn. */
+/* Frees kids that strangers consumed. It looks at some of the list, and goes on from there the next time, so every one has its turn;
+ * from the newest again if that one is no kid of this parent any more. */
 void cos_kids_sweep(struct cos_task *parent)
 {
-    cos_atomic_and(&parent->scope.flags, ~(uint32_t)COS_SCOPE_ZOMBIES, relaxed);
-    for (unsigned i = 0; i < 8 && parent->kids != 0; i++) {
-        struct cos_task *kid = cos_task_at(parent->kids);
-        uint32_t older = kid->kid_older;
+    uint32_t swept = COS_SCOPE_ZOMBIES | UINT32_MAX << COS_SCOPE_SWEPT_SHIFT;
+    uint32_t at = cos_atomic_and(&parent->scope.flags, ~swept, relaxed) >> COS_SCOPE_SWEPT_SHIFT;
+    if (at == 0 || cos_atomic_load(&cos_task_at(at)->parent, relaxed) != parent->index) {
+        at = parent->kids;
+    }
+    for (unsigned i = 0; i < 8 && at != 0; i++) {
+        struct cos_task *kid = cos_task_at(at);
+        at = kid->kid_older;
         /* acquire: pairs with the acq_rel of whoever made it a zombie. */
         if (cos_join_who(cos_atomic_load(&kid->join, acquire)) == COS_JOIN_ZOMBIE) {
             cos_kids_remove(parent, kid);
             cos_task_recycle(&cos_exec_current()->tasks, kid);
             cos_kids_hint(parent); /* where one was, more may be */
-        } else {
-            parent->kids = older;
         }
     }
+    cos_atomic_or(&parent->scope.flags, at << COS_SCOPE_SWEPT_SHIFT, relaxed);
 }
 
 /* Another task waits for this kid, or consumes it right now: let it go first. Rare (a handle was passed on), and
@@ -94,17 +98,12 @@ static bool gone(const struct cos_task *kid)
 
 void cos_kids_close(struct cos_fiber *f, struct cos_task *self)
 {
-    if (self->kids == 0) {
-        return;
-    }
-    uint32_t at = self->kids;
-    do {
+    for (uint32_t at = self->kids; at != 0; at = cos_task_at(at)->kid_older) {
         struct cos_task *kid = cos_task_at(at);
         if (!gone(kid)) { /* a stranger's detach may still come between: then it is cancelled as well */
             cos_scope_cancel(&kid->scope, 0);
         }
-        at = kid->kid_older;
-    } while (at != self->kids);
+    }
     while (self->kids != 0) {
         close_kid(f, self, cos_task_at(self->kids));
     }
@@ -130,7 +129,9 @@ static int64_t run_with_timeout(struct cos_fiber *f, struct cos_task *t, void *a
         return rc;
     }
     int64_t result = run_body(f, t, arg);
-    cosched_scope_end(&scope);
+    if (f->scope != &t->scope) { /* a panic has ended it */
+        cosched_scope_end(&scope);
+    }
     return result;
 }
 
@@ -139,12 +140,14 @@ static int64_t run_with_settings(struct cos_fiber *f, struct cos_task *t, void *
                                  int64_t timeout_ns)
 {
     f->own_fpenv = (t->flags & COSCHED_FPENV) != 0;
+    cos_fiber_rules(f);
     if (f->own_fpenv) {
         cos_arch_fpenv_save(&cos_exec_current()->fpenv);
     }
     int64_t result = timeout_ns > 0 ? run_with_timeout(f, t, arg, timeout_ns) : run_body(f, t, arg);
     if (f->own_fpenv) {
         f->own_fpenv = false;
+        cos_fiber_rules(f);
         cos_arch_fpenv_restore(&cos_exec_current()->fpenv);
     }
     return result;
@@ -155,11 +158,11 @@ void cos_task_run(struct cos_exec *e, struct cos_fiber *f, struct cos_task *t)
     cos_atomic_store(&t->fiber, f, relaxed);
     f->current = t;
     f->scope = &t->scope;
-    f->anchor = NULL;
-    f->unlinked = 0;
+    f->anchor = &cos_scope_unknown;
     cos_atomic_store(&f->look_up, 0, relaxed);
     f->pinned = (t->flags & COSCHED_PINNED) != 0;
     f->traits = (uint16_t)((t->flags & COS_FIBER_OF_BASE) | e->rt->traits);
+    cos_fiber_rules(f);
     void *arg = cos_atomic_load(&t->arg, relaxed);
     int64_t timeout_ns = 0;
     bool off = false;

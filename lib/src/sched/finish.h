@@ -24,21 +24,17 @@ void cos_kids_sweep(struct cos_task *parent);
 void cos_kids_close(struct cos_fiber *f, struct cos_task *self); /* cancels and joins all */
 void cos_kids_hint(struct cos_task *parent); /* a stranger consumed one of its kids: sweep now and then */
 
-/* Owner's list of children that are neither awaited nor detached. */
+/* Owner's list of children that are neither awaited nor detached. What the newest says of a newer one means nothing: it has
+ * not been written yet, or names one that has gone. */
 static inline void cos_kids_link(struct cos_task *parent, struct cos_task *kid)
 {
+    uint32_t index = kid->index, older = parent->kids;
     cos_atomic_store(&kid->parent, parent->index, relaxed); /* relaxed: the handle is not out yet */
-    if (COS_LIKELY(parent->kids == 0)) {
-        kid->kid_older = kid->kid_newer = kid->index;
-    } else {
-        struct cos_task *newest = cos_task_at(parent->kids);
-        struct cos_task *oldest = cos_task_at(newest->kid_newer);
-        kid->kid_older = newest->index;
-        kid->kid_newer = oldest->index;
-        newest->kid_newer = kid->index;
-        oldest->kid_older = kid->index;
+    kid->kid_older = older;
+    if (COS_UNLIKELY(older != 0)) {
+        cos_task_at(older)->kid_newer = index;
     }
-    parent->kids = kid->index;
+    parent->kids = index;
 }
 
 static inline void cos_kids_add(struct cos_task *parent, struct cos_task *kid)
@@ -51,13 +47,13 @@ static inline void cos_kids_add(struct cos_task *parent, struct cos_task *kid)
 
 static inline void cos_kids_remove(struct cos_task *parent, struct cos_task *kid)
 {
-    if (COS_LIKELY(kid->kid_older == kid->index)) {
-        parent->kids = 0;
+    uint32_t older = kid->kid_older;
+    if (COS_LIKELY(parent->kids == kid->index)) {
+        parent->kids = older;
     } else {
-        cos_task_at(kid->kid_older)->kid_newer = kid->kid_newer;
-        cos_task_at(kid->kid_newer)->kid_older = kid->kid_older;
-        if (parent->kids == kid->index) {
-            parent->kids = kid->kid_older;
+        cos_task_at(kid->kid_newer)->kid_older = older;
+        if (older != 0) {
+            cos_task_at(older)->kid_newer = kid->kid_newer;
         }
     }
     cos_atomic_store(&kid->parent, 0, relaxed); /* relaxed: strangers compare it with a generation */

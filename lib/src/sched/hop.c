@@ -42,6 +42,7 @@ static void measure_hop(const struct cos_fiber *f)
 static void commit_hop(struct cos_exec *e, struct cos_fiber *left)
 {
     left->affinity = left->hop_to;
+    cos_fiber_rules(left);
     cos_submit(e, left->base);
 }
 
@@ -52,6 +53,7 @@ void cos_hop(cosched_affinity to)
     count_hop(e, (uint8_t)to);
     if (cos_is_here(e, f, to)) {
         f->affinity = (uint8_t)to; /* without workers: a change of name */
+        cos_fiber_rules(f);
         return;
     }
     f->hop_to = (uint8_t)to;
@@ -90,6 +92,7 @@ int cos_hop_until(cosched_affinity to, int64_t deadline)
     if (cos_is_here(e, f, to)) {
         count_hop(e, (uint8_t)to);
         f->affinity = (uint8_t)to;
+        cos_fiber_rules(f);
         return 0;
     }
     struct cos_task *block = f->hop_spare != NULL ? f->hop_spare : cos_task_alloc(&e->tasks);
@@ -131,6 +134,7 @@ struct cos_fiber *cos_hop_arrive(struct cos_exec *e, struct cos_task *block)
     }
     struct cos_fiber *f = cos_task_fiber(traveler);
     f->affinity = to;
+    cos_fiber_rules(f);
     f->hop_spare = block;
     return f;
 }

@@ -60,12 +60,12 @@ static struct cos_body *body_of_current(const struct cos_fiber *f)
     return COS_CONTAINER_OF(frame, struct cos_body, frame);
 }
 
-static void undo_all(struct cos_fiber *f, const struct cos_body *body)
+static void undo_all(struct cos_fiber *f)
 {
     while (f->unwinds != NULL && f->unwinds->task == f->current) {
         f->unwinds->undo(f->unwinds);
     }
-    cos_scopes_end_all(f, body->scope);
+    cos_scopes_end_all(f, &f->current->scope);
 }
 
 /* --- the fall ----------------------------------------------------------------------------------------------- */
@@ -92,7 +92,7 @@ noreturn void cos_panic_fall(struct cos_fiber *f)
     }
     f->falling = NULL;
     f->frames = &body->frame;
-    body->error = -ENOTRECOVERABLE;
+    f->tail_fn = cos_fiber_fell;
     cos_arch_throw(body->sp, 0);
 }
 
@@ -185,7 +185,7 @@ noreturn void cosched_panic(const char *format, ...)
     struct report r = {.fiber = f, .said = said};
     cos_fiber_with_room(f, report, &r);
     struct cos_body *body = body_of_current(f);
-    undo_all(f, body);
+    undo_all(f);
     if (f->affinity != f->current->affinity) {
         cos_hop((cosched_affinity)f->current->affinity);
     }

@@ -7,6 +7,8 @@
 #define UNLINKED_MAX \
     8 /* inline tasks in a row that look upward; then one is linked, so that looking stays short */
 
+struct cos_scope cos_scope_unknown = {.flags = COS_SCOPE_CANCELED};
+
 /* Locks the parent of s. The parent may change until its lock is held (detach moves a task to the root). */
 static struct cos_scope *lock_parent(struct cos_scope *s)
 {
@@ -42,23 +44,37 @@ static bool linked(const struct cos_scope *s)
            (cos_atomic_load(&s->flags, acquire) & COS_SCOPE_LINKED) != 0;
 }
 
-/* Under s's lock; s is not linked. Bounded recursion: at most UNLINKED_MAX scopes in a row a stack are not linked, and only
- * tasks that run right now have not linked their own. */
-static void link_locked(struct cos_scope *s)
+/* Under the locks of both; p is linked. */
+static void link_to(struct cos_scope *p, struct cos_scope *s)
 {
-    struct cos_scope *p = lock_parent(s);
-    if (p == NULL) {
-        return;
-    }
-    if (!linked(p)) {
-        link_locked(p);
-    }
     cos_list_push_back(&p->children, &s->sibling);
     bool shield = (cos_atomic_load(&s->flags, relaxed) & COS_SCOPE_SHIELD) != 0;
     bool inherit = !shield && (cos_atomic_load(&p->flags, relaxed) & COS_SCOPE_CANCELED) != 0;
     /* release: pairs with the acquires in linked() and cos_scope_canceled. */
     cos_atomic_or(&s->flags, COS_SCOPE_LINKED | (inherit ? COS_SCOPE_CANCELED : 0U), release);
-    cos_lock_release(&p->lock);
+}
+
+/* Under s's lock; s is not linked. Upward to one that is, locking each, then down again. What is not linked belongs to tasks that run
+ * right now, inline in one another, as many as there are; the way back stands in their sibling links, which are nobody's yet. */
+static void link_locked(struct cos_scope *s)
+{
+    struct cos_scope *at = s;
+    struct cos_scope *p = lock_parent(at);
+    while (p != NULL && !linked(p)) {
+        p->sibling.prev = &at->sibling;
+        at = p;
+        p = lock_parent(at);
+    }
+    while (p != NULL) {
+        struct cos_list *below = at->sibling.prev;
+        link_to(p, at);
+        cos_lock_release(&p->lock);
+        if (at == s) {
+            return;
+        }
+        p = at;
+        at = COS_CONTAINER_OF(below, struct cos_scope, sibling);
+    }
 }
 
 void cos_scope_link(struct cos_scope *s)

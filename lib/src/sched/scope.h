@@ -21,6 +21,7 @@
 #include <stdint.h>
 
 #include "arch/lock.h"
+#include "base/assert.h"
 #include "base/atomic.h"
 #include "base/list.h"
 
@@ -33,7 +34,9 @@ enum {
     COS_SCOPE_ZOMBIES = 32, /* of a task: strangers consumed some of its kids; a hint, may be stray */
     COS_SCOPE_STRANGERS =
         64, /* of a task: somebody who is not its parent wants its handle; see cos_join_stranger */
-    COS_SCOPE_PANICKED = 128 /* of a task: it has, and that was reported */
+    COS_SCOPE_PANICKED = 128, /* of a task: it has, and that was reported */
+    COS_SCOPE_SWEPT_SHIFT =
+        8 /* of a task, from this bit on: the kid that cos_kids_sweep looks at next, 0 the newest */
 };
 
 struct cos_scope {
@@ -45,6 +48,9 @@ struct cos_scope {
     COS_ATOMIC(uint64_t)
     ticket; /* of the wait that its task is in, directly in this scope; 0 none */
 };
+
+/* What stands for a scope of which nothing is known: it says CANCELED, so that whoever is not sure of the answer asks. */
+extern COS_HIDDEN struct cos_scope cos_scope_unknown;
 
 /* Leaves the lock alone: a canceler with a stale handle may hold it for a moment. Fresh memory is zeroed. */
 static inline void cos_scope_init(struct cos_scope *s, struct cos_scope *parent, uint32_t flags)

@@ -58,7 +58,8 @@ int cosched_scope_begin(cosched_scope *scope, int64_t deadline, unsigned flags)
     cos_scope_retain(f->scope);
     *o = (struct open_scope){.block = block, .outer = f->scope};
     cos_scope_link(&block->scope);
-    f->scope = &block->scope;
+    f->scope = f->anchor = &block->scope;
+    cos_fiber_rules(f);
     if (deadline != COSCHED_NEVER) {
         o->armed = true;
         cos_timers_arm(&e->timers, block, deadline);
@@ -90,9 +91,10 @@ void cos_scopes_end_all(struct cos_fiber *f, struct cos_scope *to)
         struct cos_scope *s = f->scope;
         struct cos_scope *outer = cos_atomic_load(&s->parent, relaxed); /* of a block: const */
         (void)end_block(e, block_of(s), true);
-        f->scope = outer;
+        f->scope = f->anchor = outer; /* linked, as what is above a block is */
         cos_scope_release(e, s);
     }
+    cos_fiber_rules(f);
 }
 
 bool cosched_scope_end(cosched_scope *scope)
@@ -103,7 +105,8 @@ bool cosched_scope_end(cosched_scope *scope)
     COS_ASSERT(f != NULL && f->scope == &o->block->scope &&
                "scopes end in reverse order, on the task that began them");
     bool expired = end_block(e, o->block, o->armed);
-    f->scope = o->outer;
+    f->scope = f->anchor = o->outer; /* linked, as what is above a block is */
+    cos_fiber_rules(f);
     cos_scope_release(e, &o->block->scope);
     *o = (struct open_scope){0};
     return expired;

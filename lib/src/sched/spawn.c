@@ -83,6 +83,9 @@ int cos_task_make(struct cos_task **out, struct cos_exec *e, struct cos_scope *p
     t->name = a->name;
     t->flags = (uint16_t)a->flags;
     t->stack_kib = (uint32_t)((a->stack_size + 1023) / 1024);
+    if (a->name != NULL || t->stack_kib != 0) {
+        t->flags |= COS_TASK_DRESSED;
+    }
     if (a->timeout_ns > 0) {
         t->flags |= COS_TASK_TIMEOUT;
         cos_atomic_store(&t->joining, (uint64_t)a->timeout_ns, relaxed);
@@ -139,23 +142,31 @@ static inline __attribute__((always_inline)) bool spawn_here(struct cos_exec *e,
                                                              struct cos_fiber *f, cosched_task *out,
                                                              cosched_fn fn, void *arg)
 {
-    struct cos_task *self = f->current;
-    if (COS_UNLIKELY(f->affinity != e->keeps || f->traits != 0 ||
-                     !cos_deque_has_room_owner(&e->deque) ||
-                     (cos_atomic_load(&self->scope.flags, relaxed) & COS_SCOPE_ZOMBIES) != 0)) {
+    uint32_t what = f->child_what;
+    struct cos_scope *scope =
+        f->scope; /* the task's own: a block counts its children, and nothing is plain there */
+    if (COS_UNLIKELY(what != e->child_what || !cos_deque_has_room_owner(&e->deque) ||
+                     (cos_atomic_load(&scope->flags, relaxed) & COS_SCOPE_ZOMBIES) != 0)) {
         return false;
     }
     struct cos_task *t = cos_task_take(&e->tasks);
     if (COS_UNLIKELY(t == NULL)) {
         return false;
     }
-    fill(t, f->scope, f->affinity, fn, arg);
+    COS_INVARIANT(cos_task_rests(t) && scope == &f->current->scope);
+    t->what = what;
+    t->fn = fn;
+    /* relaxed, all: published by make_visible, and by its queue entry */
+    cos_atomic_store(&t->arg, arg, relaxed);
+    cos_atomic_store(&t->scope.flags, 0, relaxed);
+    cos_atomic_store(&t->scope.parent, scope, relaxed);
     uint32_t generation = cos_join_generation(cos_atomic_load(&t->join, relaxed));
+    uint32_t index = t->index;
     make_visible(t, generation);
-    *out = (cosched_task){t->index, generation};
-    cos_kids_link(self, t); /* before it can end */
+    *out = (cosched_task){index, generation};
+    cos_kids_link(cos_task_of(scope), t); /* before it can end */
     COS_COUNT(e, spawned);
-    cos_deque_put_owner(&e->deque, t->index);
+    cos_deque_put_owner(&e->deque, index);
     return true;
 }
 
@@ -209,7 +220,7 @@ static __attribute__((noinline)) int spawn_any(cosched_task *out, cosched_fn fn,
 
 static __attribute__((noinline)) int notify(struct cos_exec *e)
 {
-    (void)cos_parker_notify(&e->rt->parker);
+    (void)cos_parker_notify(e->parker);
     return 0;
 }
 
@@ -220,7 +231,8 @@ int cosched_spawn(cosched_task *out, cosched_fn fn, void *arg, const cosched_att
         COS_UNLIKELY(!spawn_here(e, e->running, out, fn, arg))) {
         return spawn_any(out, fn, arg, attr);
     }
-    return e->kind == COS_EXEC_WORKER && cos_parker_pushed(&e->rt->parker) ? notify(e) : 0;
+    cos_fence_light_free(); /* the push before the look at the sleepers: see cos_parker_pushed */
+    return cos_parker_sleeps(e->parker) ? notify(e) : 0;
 }
 
 int cosched_runtime_post(cosched_runtime *rt, cosched_affinity to, cosched_fn fn, const void *arg,

@@ -13,6 +13,8 @@
 #define CAPACITY  (UINT32_C(1) << 22) /* 4 Mi, and index 0 is nobody */
 #define CACHE_MAX 256U /* blocks that an executor keeps at hand, with a large limit */
 
+COS_STATIC_ASSERT(CAPACITY < UINT32_MAX >> COS_SCOPE_SWEPT_SHIFT, "a scope's flags hold an index");
+
 struct cos_task *cos_task_blocks;
 uint32_t cos_tasks_cache_max = CACHE_MAX;
 
@@ -59,8 +61,7 @@ void cos_task_free(struct cos_task_cache *cache, struct cos_task *t)
 
 static void wait_for_cancelers(struct cos_task *t)
 {
-    /* acquire: pairs with the release in cos_lock_release; what a canceler that has just left read is read. */
-    if (COS_UNLIKELY(cos_atomic_load(&t->scope.lock.word, acquire) != COS_LOCK_FREE)) {
+    if (COS_UNLIKELY(!cos_task_is_left(t))) {
         cos_lock_acquire(&t->scope.lock);
         cos_lock_release(&t->scope.lock);
     }
@@ -69,8 +70,7 @@ static void wait_for_cancelers(struct cos_task *t)
 void cos_task_recycle_slow(struct cos_task_cache *cache, struct cos_task *t)
 {
     wait_for_cancelers(t);
-    t->kind = COS_TASK_FREE;
-    cos_atomic_store(&t->fiber, NULL, relaxed);
+    cos_task_rest(t);
     uint32_t generation = cos_join_generation(cos_atomic_load(&t->join, relaxed));
     cos_atomic_store(&t->join, cos_join(generation, COS_JOIN_NONE),
                      relaxed); /* a zombie's block starts afresh */

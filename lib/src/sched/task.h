@@ -40,8 +40,9 @@ enum {
     COS_TASK_ARG_COPY = 0x4000, /* arg_copy holds the argument until the start */
     COS_TASK_ARMED =
         0x2000, /* what it waits for before its start is in `joining`: see cos_task_start_at */
-    COS_TASK_HIGH = 0x1000, /* priority 1 */
-    COS_TASK_LOW = 0x0800,  /* priority -1 */
+    COS_TASK_HIGH = 0x1000,    /* priority 1 */
+    COS_TASK_LOW = 0x0800,     /* priority -1 */
+    COS_TASK_DRESSED = 0x0080, /* it has a name, or a stack size of its own */
     COS_TASK_PRIORITY = COS_TASK_HIGH | COS_TASK_LOW
 };
 
@@ -106,10 +107,17 @@ struct cos_task {
         link; /* in the injector's overflow or a free list: at most one of them */
     };
 
-    uint32_t index;   /* const */
-    uint16_t flags;   /* COSCHED_PINNED … ; const from spawn */
-    uint8_t affinity; /* where it starts; const from spawn */
-    uint8_t kind;     /* enum cos_task_kind */
+    uint32_t index; /* const */
+
+    union {
+        struct {
+            uint16_t flags;   /* COSCHED_PINNED … ; const from spawn */
+            uint8_t affinity; /* where it starts; const from spawn */
+            uint8_t kind;     /* enum cos_task_kind */
+        };
+
+        uint32_t what; /* all three, to be written and compared at once: cos_task_what */
+    };
 
     union {
         uint32_t stack_kib;  /* before its start; 0: the runtime's default */
@@ -120,7 +128,7 @@ struct cos_task {
     refs; /* of a scope block: who names it; of a task: cos_task_stamp, for look.c */
     COS_ATOMIC(uint32_t)
     parent;        /* index of the spawner whose kids list this is in, 0 none; owner writes */
-    uint32_t kids; /* newest child, of a circular list; owner only, like the links of the children in it */
+    uint32_t kids; /* newest child, 0 none; owner only, like the links of the children in the list */
     uint32_t kid_older, kid_newer;
 
     struct cos_scope scope;
@@ -130,6 +138,13 @@ struct cos_task {
         char arg_copy[COSCHED_ARG_MAX]; /* before its start */
     };
 };
+
+/* What a child without attributes is; 0 is what no task is. */
+static inline uint32_t cos_task_what(uint8_t affinity)
+{
+    struct cos_task plain = {.kind = COS_TASK_BODY, .affinity = affinity};
+    return plain.what;
+}
 
 COS_STATIC_ASSERT(sizeof(struct cos_task) <= 208,
                   "DESIGN D1: a task that is queued and not started stays small");
@@ -155,6 +170,12 @@ extern COS_HIDDEN COS_ATOMIC(uint32_t)
 static inline struct cos_task *cos_task_at(uint32_t index)
 {
     return &cos_task_blocks[index];
+}
+
+/* Of a scope that is a task's own, or a block. */
+static inline struct cos_task *cos_task_of(struct cos_scope *scope)
+{
+    return COS_CONTAINER_OF(scope, struct cos_task, scope);
 }
 
 /* A block with a fresh life: join {generation, NONE}, wait over. NULL: tasks_max reached or no memory. cache NULL: threads
@@ -205,27 +226,49 @@ static inline uint64_t cos_join(uint32_t generation, uint32_t who)
     return (uint64_t)generation << 32 | who;
 }
 
-/* `join` is what the join word says. */
-static inline void cos_task_recycle_as(struct cos_task_cache *cache, struct cos_task *t,
-                                       uint64_t join)
+/* A free block is at rest, so that the plainest of children, which touches none of this but fiber and joining, is made and ended with
+ * few stores: nobody's fiber, no name, group, stack size or ticket, nothing joined. Neither kids nor linked scopes it has
+ * anyway. */
+static inline void cos_task_rest(struct cos_task *t)
 {
-    cos_fence_light();
-    /* acquire: pairs with the release in cos_lock_release; what a canceler that has just left read is read. */
-    if (COS_UNLIKELY(cos_atomic_load(&t->scope.lock.word, acquire) != COS_LOCK_FREE ||
-                     cos_join_who(join) != COS_JOIN_NONE || cos_join_generation(join) == UINT32_MAX ||
-                     cache == NULL || cache->count >= cos_tasks_cache_max)) {
-        cos_task_recycle_slow(cache, t);
-        return;
-    }
     t->kind = COS_TASK_FREE;
+    t->name = NULL;
+    t->group = NULL;
+    t->stack_kib = 0;
+    /* relaxed, all: of a life that is over */
     cos_atomic_store(&t->fiber, NULL, relaxed);
-    cos_task_cache_push(cache, t);
+    cos_atomic_store(&t->joining, 0, relaxed);
+    cos_atomic_store(&t->scope.ticket, 0, relaxed);
+}
+
+static inline bool cos_task_rests(struct cos_task *t)
+{
+    return t->name == NULL && t->group == NULL && t->stack_kib == 0 && t->kids == 0 &&
+           cos_atomic_load(&t->fiber, relaxed) == NULL &&
+           cos_atomic_load(&t->joining, relaxed) == 0 && cos_list_empty(&t->scope.children) &&
+           cos_list_empty(&t->scope.sibling);
+}
+
+/* Has the last canceler left it? Behind the fence of cos_task_recycle. */
+static inline bool cos_task_is_left(const struct cos_task *t)
+{
+    /* acquire: pairs with the release in cos_lock_release; what a canceler that has just left read is read. */
+    return cos_atomic_load(&t->scope.lock.word, acquire) == COS_LOCK_FREE;
 }
 
 static inline void cos_task_recycle(struct cos_task_cache *cache, struct cos_task *t)
 {
-    /* relaxed: nobody else changes it any more */
-    cos_task_recycle_as(cache, t, cos_atomic_load(&t->join, relaxed));
+    uint64_t join =
+        cos_atomic_load(&t->join, relaxed); /* relaxed: nobody else changes it any more */
+    cos_fence_light();
+    if (COS_UNLIKELY(!cos_task_is_left(t) || cos_join_who(join) != COS_JOIN_NONE ||
+                     cos_join_generation(join) == UINT32_MAX || cache == NULL ||
+                     cache->count >= cos_tasks_cache_max)) {
+        cos_task_recycle_slow(cache, t);
+        return;
+    }
+    cos_task_rest(t);
+    cos_task_cache_push(cache, t);
 }
 
 /* What says that the block is a task of this generation, fully made; a count of references is far below it. Any later life

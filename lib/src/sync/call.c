@@ -21,8 +21,10 @@ static int call_here(struct cos_fiber *f, int64_t *result, cosched_fn fn, void *
 static int call_bound(struct cos_fiber *f, int64_t *result, cosched_fn fn, void *arg)
 {
     f->traits |= COSCHED_ONE_EXECUTOR;
+    cos_fiber_rules(f);
     int rc = call_here(f, result, fn, arg);
     f->traits &= (uint16_t)~COSCHED_ONE_EXECUTOR;
+    cos_fiber_rules(f);
     return rc;
 }
 

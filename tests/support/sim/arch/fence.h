@@ -19,4 +19,14 @@ static inline void cos_fence_light(void)
 {
     SIM_AT(SIM_FENCE);
 }
+
+static inline bool cos_fence_is_free(void)
+{
+    return true;
+}
+
+static inline void cos_fence_light_free(void)
+{
+    SIM_AT(SIM_FENCE);
+}
 #endif
