@@ -205,7 +205,7 @@ void model_run(struct cos_task *t)
     struct cos_fiber *f = &fiber[EX_THREADS_MAX + e->id], *before = e->running;
     f->base = t;
     f->affinity = t->affinity;
-    f->stack_lo = NULL; /* there is room */
+    f->stack_roomy = NULL; /* there is room */
     e->running = f;
     cos_task_run(e, f, t);
     e->running = before;

@@ -52,6 +52,13 @@
     atomic_compare_exchange_strong_explicit(p, expected, desired, COS_ORDER_##order, \
                                             COS_ORDER_##failure)
 
+#if defined(__x86_64__) && !COS_TSAN
+/* Adds 1 to what only this thread writes: one instruction, with no lock, where compilers take three for a load and a store. The store
+ * is a release. */
+#define COS_ATOMIC_OWN_INCREMENT(p) \
+    __asm__ volatile("incq %0" : "+m"(*(uint64_t *)(uintptr_t)(p)) : : "memory", "cc")
+#endif
+
 /* A full fence: no earlier access passes a later one, store-load included. */
 static inline void cos_atomic_fence_full(void)
 {

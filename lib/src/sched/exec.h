@@ -32,18 +32,21 @@ struct cos_counters {
 /* sum += one. */
 void cos_counters_add(struct cos_counters *sum, const struct cos_counters *one);
 
-#ifndef COS_NO_COUNTS /* a benchmark's library, to see what counting costs */
 /* For `completed`. release: pairs with the acquire in cos_counters_add; whoever sees a task counted as ended also sees
  * what it did. */
+#if defined(COS_NO_COUNTS) /* a benchmark's library, to see what counting costs */
+#define COS_COUNT_END(e)    ((void)(e))
+#define COS_COUNT(e, field) ((void)(e))
+#elif defined(COS_ATOMIC_OWN_INCREMENT)
+#define COS_COUNT_END(e)    COS_ATOMIC_OWN_INCREMENT(&(e)->count.completed)
+#define COS_COUNT(e, field) COS_ATOMIC_OWN_INCREMENT(&(e)->count.field)
+#else
 #define COS_COUNT_END(e)                                                                         \
     cos_atomic_store(&(e)->count.completed, cos_atomic_load(&(e)->count.completed, relaxed) + 1, \
                      release)
 
 #define COS_COUNT(e, field) \
     cos_atomic_store(&(e)->count.field, cos_atomic_load(&(e)->count.field, relaxed) + 1, relaxed)
-#else
-#define COS_COUNT_END(e)    ((void)(e))
-#define COS_COUNT(e, field) ((void)(e))
 #endif
 
 struct cos_exec {

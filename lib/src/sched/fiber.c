@@ -33,6 +33,12 @@ static struct stack_top *top_of(char *stack_hi)
     return (struct stack_top *)(void *)(stack_hi - sizeof(struct stack_top));
 }
 
+static inline void stand_on(struct cos_fiber *f, char *lo)
+{
+    f->stack_lo = lo;
+    f->stack_roomy = lo + COS_STACK_PROMISE;
+}
+
 struct cos_fiber *cos_fiber_create(struct cos_exec *e, struct cos_task *t)
 {
     struct cos_stack stack;
@@ -49,7 +55,7 @@ struct cos_fiber *cos_fiber_create(struct cos_exec *e, struct cos_task *t)
     memset(f, 0, sizeof *f);
     *top_of(stack.hi) = (struct stack_top){MAGIC, f};
     f->stack = stack;
-    f->stack_lo = stack.lo;
+    stand_on(f, stack.lo);
     if (COS_UNLIKELY(e->rt->marks != NULL)) {
         f->mark_fn = t->fn;
         f->mark_name = t->name;
@@ -136,13 +142,13 @@ COS_SWITCHES int64_t cos_fiber_call_on_segment(struct cos_fiber *f, cosched_fn f
     }
     COS_COUNT(e, grown);
     char *outer_lo = f->stack_lo;
-    f->stack_lo = segment.lo;
+    stand_on(f, segment.lo);
     struct grown g = {f, fn, arg, {.outer = f->segment, .frames = f->frames}};
     f->segment = &g.segment;
     *top_of(segment.hi) = (struct stack_top){MAGIC, f};
     int64_t result =
         cos_context_call(&f->ctx, segment.lo, (char *)top_of(segment.hi), run_grown, &g);
-    f->stack_lo = outer_lo;
+    stand_on(f, outer_lo);
     f->segment = g.segment.outer;
     f->frames = g.segment.frames; /* after a fall those inside are gone */
     e = cos_exec_current();       /* it may have come back on another thread */

@@ -53,6 +53,7 @@ struct cos_fiber {
     struct cos_context ctx;
     struct cos_stack stack;   /* the first segment; owned */
     char *stack_lo;           /* of the segment it stands on */
+    char *stack_roomy;        /* above this one there is room: stack_lo + COS_STACK_PROMISE */
     struct cos_task *base;    /* const between start and end of a task */
     struct cos_task *current; /* innermost task */
     struct cos_scope *scope;  /* innermost scope of current */
@@ -162,7 +163,7 @@ void cos_fiber_with_room(struct cos_fiber *f, int64_t (*fn)(void *), void *arg);
 
 static inline bool cos_fiber_has_room(const struct cos_fiber *f)
 {
-    return (size_t)((char *)__builtin_frame_address(0) - f->stack_lo) > COS_STACK_PROMISE;
+    return (char *)__builtin_frame_address(0) > f->stack_roomy;
 }
 
 static inline int64_t cos_fiber_call(struct cos_fiber *f, cosched_fn fn, void *arg, int *error)

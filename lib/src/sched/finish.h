@@ -26,9 +26,9 @@ void cos_kids_hint(struct cos_task *parent); /* a stranger consumed one of its k
 
 /* Owner's list of children that are neither awaited nor detached. What the newest says of a newer one means nothing: it has
  * not been written yet, or names one that has gone. */
-static inline void cos_kids_link(struct cos_task *parent, struct cos_task *kid)
+static inline void cos_kids_link(struct cos_task *parent, struct cos_task *kid, uint32_t index)
 {
-    uint32_t index = kid->index, older = parent->kids;
+    uint32_t older = parent->kids;
     cos_atomic_store(&kid->parent, parent->index, relaxed); /* relaxed: the handle is not out yet */
     kid->kid_older = older;
     if (COS_UNLIKELY(older != 0)) {
@@ -39,7 +39,7 @@ static inline void cos_kids_link(struct cos_task *parent, struct cos_task *kid)
 
 static inline void cos_kids_add(struct cos_task *parent, struct cos_task *kid)
 {
-    cos_kids_link(parent, kid);
+    cos_kids_link(parent, kid, kid->index);
     if (COS_UNLIKELY((cos_atomic_load(&parent->scope.flags, relaxed) & COS_SCOPE_ZOMBIES) != 0)) {
         cos_kids_sweep(parent);
     }

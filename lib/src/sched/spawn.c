@@ -164,7 +164,7 @@ static inline __attribute__((always_inline)) bool spawn_here(struct cos_exec *e,
     uint32_t index = t->index;
     make_visible(t, generation);
     *out = (cosched_task){index, generation};
-    cos_kids_link(cos_task_of(scope), t); /* before it can end */
+    cos_kids_link(cos_task_of(scope), t, index); /* before it can end */
     COS_COUNT(e, spawned);
     cos_deque_put_owner(&e->deque, index);
     return true;
@@ -227,8 +227,8 @@ static __attribute__((noinline)) int notify(struct cos_exec *e)
 int cosched_spawn(cosched_task *out, cosched_fn fn, void *arg, const cosched_attr *attr)
 {
     struct cos_exec *e = cos_exec_here();
-    if (COS_UNLIKELY(attr != NULL || out == NULL || e == NULL || e->running == NULL) ||
-        COS_UNLIKELY(!spawn_here(e, e->running, out, fn, arg))) {
+    if (COS_UNLIKELY(attr != NULL) || COS_UNLIKELY(out == NULL) || COS_UNLIKELY(e == NULL) ||
+        COS_UNLIKELY(e->running == NULL) || COS_UNLIKELY(!spawn_here(e, e->running, out, fn, arg))) {
         return spawn_any(out, fn, arg, attr);
     }
     cos_fence_light_free(); /* the push before the look at the sleepers: see cos_parker_pushed */

@@ -187,9 +187,10 @@ static inline __attribute__((always_inline)) int run_plain(struct cos_fiber *f, 
     t = run.body.frame.task;
     /* relaxed: since the light fence a stranger sees us, or we see STRANGERS. Without one the join word is as it was. */
     uint32_t flags = cos_atomic_load(&t->scope.flags, relaxed);
-    if (COS_UNLIKELY(f->tail_fn != NULL) || COS_UNLIKELY(t->kids != 0) ||
-        COS_UNLIKELY(f->keep != NULL) || COS_UNLIKELY(f->child_what != t->what) ||
-        COS_UNLIKELY((flags & (COS_SCOPE_LINKED | COS_SCOPE_STRANGERS)) != 0)) {
+    uint32_t left = flags & (COS_SCOPE_LINKED | COS_SCOPE_STRANGERS);
+    left |= t->kids | (f->child_what ^ t->what);
+    if (COS_UNLIKELY(left != 0) || COS_UNLIKELY(f->tail_fn != NULL) ||
+        COS_UNLIKELY(f->keep != NULL)) {
         return end_with_care(&run, value);
     }
     cos_body_end(f, &run.body);
@@ -199,7 +200,8 @@ static inline __attribute__((always_inline)) int run_plain(struct cos_fiber *f, 
     f->current = cos_task_of(scope);
     struct cos_exec *e = cos_exec_here(); /* the body may have ended on another thread */
     COS_COUNT_END(e);
-    uint64_t join = cos_atomic_load(&t->join, relaxed) + cos_join(1, COS_JOIN_NONE);
+    const uint64_t life = cos_join(1, COS_JOIN_NONE);
+    uint64_t join = cos_atomic_load(&t->join, relaxed) + life, after;
     /* release: for a stranger's look at the generation. Not a locked operation, and there is none since the spawn. */
     cos_atomic_store(&t->join, join, release);
     cos_kids_remove(cos_task_of(scope), t);
@@ -208,7 +210,8 @@ static inline __attribute__((always_inline)) int run_plain(struct cos_fiber *f, 
     }
     *run.task = (cosched_task){0, 0};
     cos_fence_light_free(); /* as in cos_task_recycle */
-    if (COS_UNLIKELY(!cos_task_is_left(t)) || COS_UNLIKELY(cos_join_generation(join) == UINT32_MAX) ||
+    if (COS_UNLIKELY(!cos_task_is_left(t)) ||
+        COS_UNLIKELY(__builtin_add_overflow(join, life, &after)) || /* its last generation */
         COS_UNLIKELY(e->tasks.count >= cos_tasks_cache_max)) {
         return recycle_slowly(&e->tasks, t);
     }
@@ -314,7 +317,7 @@ __attribute__((no_stack_protector)) int cosched_await(cosched_task *task, int64_
                      !cos_fiber_has_room(f))) {
         return await_any(task, result, COSCHED_NEVER);
     }
-    if (COS_UNLIKELY(__builtin_sub_overflow(e->budget, 1U, &e->budget))) {
+    if (COS_UNLIKELY((int32_t)--e->budget < 0)) {
         return await_without_budget(e, task, result);
     }
     int64_t b = cos_atomic_load(&e->deque.bottom, relaxed) - 1; /* relaxed: own store */
