@@ -9,217 +9,19 @@
  * at most PENDING_MAX submissions with PENDING_BYTES of text are open; a line is at most 1 MiB. Lines are read with plain read(2), so descriptors
  * that a client sends along are closed by the kernel.
  */
-#include "conn.h"
-
 #include <errno.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "conn_private.h"
 #include "log.h"
-#include "wire/frame.h"
 #include "wire/message.h"
 
 #define PENDING_MAX   1024
 #define PENDING_BYTES ((size_t)4 << 20)
 #define ANSWER_MAX    ((size_t)16 << 20)
 #define HANGUP_MS     250
-
-/* Somebody waits for the client to read. */
-struct patient {
-    struct patient *next;
-    struct bell bell;
-};
-
-struct conn {
-    struct surface *surface; /* borrowed */
-    cosched_stream *stream;  /* borrowed */
-    uint32_t uid;
-    bool admin;
-    bool broken; /* the client is gone: nothing is sent any more */
-    bool reading_over;
-    cosched_group group;
-    struct frame frame;
-    struct answer *first, **last; /* in order of requests */
-    struct flight *flight; /* submissions that are not on their way yet; has the last answer */
-    unsigned pending;      /* requests behind that list */
-    size_t pending_bytes;  /* of the requests behind them */
-    size_t line_bytes;     /* of the request being carried out */
-    unsigned waiting;      /* tasks of waiting verbs */
-    struct conn_standing standing;
-    struct buf out; /* to be sent */
-    size_t sending; /* bytes that the writer is writing */
-    struct bell write_bell, read_bell;
-    struct patient *patients;
-};
-
-/* --- what is sent --------------------------------------------------------------------------------------- */
-
-static size_t unread(const struct conn *c)
-{
-    return c->out.len + c->sending;
-}
-
-static bool full(const struct conn *c)
-{
-    return unread(c) >= (size_t)c->surface->config->answer_bytes;
-}
-
-static void has_room(struct conn *c)
-{
-    bell_ring(&c->read_bell);
-    for (struct patient *p = c->patients; p; p = p->next)
-        bell_ring(&p->bell);
-}
-
-/* Answers from the head of the list on that are done go to the writer. */
-static void flush_answers(struct conn *c)
-{
-    while (c->first && c->first->done) {
-        struct answer *answer = c->first;
-        c->first = answer->next;
-        if (!c->first)
-            c->last = &c->first;
-        if (!c->broken)
-            buf_append(&c->out, buf_text(&answer->text), answer->text.len);
-        buf_free(&answer->text);
-        c->pending -= answer->requests;
-        c->pending_bytes -= answer->cost;
-        free(answer);
-    }
-    bell_ring(&c->write_bell);
-    bell_ring(&c->read_bell);
-}
-
-struct answer *conn_answer_begin(struct conn *c)
-{
-    struct answer *answer = calloc(1, sizeof *answer);
-    if (!answer)
-        return NULL;
-    answer->conn = c;
-    *c->last = answer;
-    c->last = &answer->next;
-    conn_answer_more(answer);
-    return answer;
-}
-
-void conn_answer_more(struct answer *answer)
-{
-    struct conn *c = answer->conn;
-    answer->requests++;
-    answer->cost += c->line_bytes;
-    c->pending++;
-    c->pending_bytes += c->line_bytes;
-}
-
-struct flight **conn_flight(struct conn *c)
-{
-    return &c->flight;
-}
-
-static void commit_flight(struct conn *c)
-{
-    struct flight *flight = c->flight;
-    c->flight = NULL;
-    if (flight)
-        command_submit_commit(flight);
-}
-
-void conn_answer_end(struct answer *answer)
-{
-    answer->done = true;
-    flush_answers(answer->conn);
-}
-
-/* A whole line, in its turn: behind the answers that are still worked on. False: out of memory. */
-static bool send_line(struct conn *c, struct buf *line)
-{
-    if (!c->first) {
-        if (!c->broken)
-            buf_append(&c->out, buf_text(line), line->len);
-        bell_ring(&c->write_bell);
-        return !c->out.failed;
-    }
-    struct answer *answer = conn_answer_begin(c);
-    if (!answer)
-        return false;
-    buf_append(&answer->text, buf_text(line), line->len);
-    conn_answer_end(answer);
-    return true;
-}
-
-int conn_send(struct conn *c, struct buf *lines)
-{
-    struct patient patient = {.next = NULL};
-    int rc = 0;
-    if (lines->len == 0)
-        return c->broken ? -EPIPE : 0;
-    if (full(c) && !c->broken) {
-        rc = bell_init(&patient.bell);
-        if (rc < 0)
-            return rc;
-        patient.next = c->patients;
-        c->patients = &patient;
-        while (rc == 0 && full(c) && !c->broken)
-            rc = bell_wait(&patient.bell, COSCHED_NEVER);
-        struct patient **link = &c->patients;
-        while (*link != &patient)
-            link = &(*link)->next;
-        *link = patient.next;
-        bell_fini(&patient.bell);
-    }
-    if (rc == 0 && c->broken)
-        rc = -EPIPE;
-    if (rc == 0)
-        buf_append(&c->out, lines->data, lines->len);
-    buf_reset(lines);
-    bell_ring(&c->write_bell);
-    return rc == 0 && c->out.failed ? -ENOMEM : rc;
-}
-
-static void break_off(struct conn *c)
-{
-    c->broken = true;
-    cosched_stream_shut(c->stream);
-    has_room(c);
-    bell_ring(&c->write_bell);
-}
-
-/* Tasks that may still have something to say. */
-static bool somebody_talks(const struct conn *c)
-{
-    return c->waiting > 0 || c->standing.count > 0;
-}
-
-static int64_t writer_task(void *arg)
-{
-    struct conn *c = arg;
-    struct buf sending = BUF_INIT;
-    int64_t rc = 0;
-    while (rc >= 0) {
-        if (c->out.len == 0) {
-            if (c->reading_over && c->pending == 0 && !somebody_talks(c))
-                break;
-            rc = bell_wait(&c->write_bell, COSCHED_NEVER);
-            continue;
-        }
-        if (c->out.failed)
-            break;
-        buf_free(&sending);
-        sending = c->out;
-        c->out = BUF_INIT;
-        c->sending = sending.len;
-        rc = cosched_write(c->stream, sending.data, sending.len, COSCHED_NEVER);
-        c->sending = 0;
-        has_room(c);
-    }
-    buf_free(&sending);
-    if (rc < 0 || c->out.failed)
-        break_off(c);
-    return 0;
-}
-
-/* --- requests ------------------------------------------------------------------------------------------- */
 
 int conn_spawn(struct conn *c, cosched_fn fn, void *arg, const char *name)
 {
@@ -314,11 +116,15 @@ static void start_errand(struct conn *c, const struct command *command, struct c
 /* Everything before has taken effect. False: the connection ends. */
 static bool wait_for_pending(struct conn *c, unsigned most)
 {
-    if (c->pending > most || c->pending_bytes > PENDING_BYTES)
-        commit_flight(c);
-    while ((c->pending > most || (c->pending > 0 && c->pending_bytes > PENDING_BYTES)) && !c->broken)
-        if (bell_wait(&c->read_bell, COSCHED_NEVER) < 0)
+    if (c->pending > most || c->pending_bytes > PENDING_BYTES) {
+        conn_commit_flight(c);
+    }
+    while ((c->pending > most || (c->pending > 0 && c->pending_bytes > PENDING_BYTES)) &&
+           !c->broken) {
+        if (bell_wait(&c->read_bell, COSCHED_NEVER) < 0) {
             return false;
+        }
+    }
     return !c->broken;
 }
 
@@ -334,21 +140,24 @@ static bool carry_out(struct conn *c, struct request *request, struct buf *line)
                         .out = line};
     const struct command *command = command_find(request->method);
     unsigned most = command && command->mode == COMMAND_SUBMIT ? PENDING_MAX - 1 : 0;
-    if (!wait_for_pending(c, most))
+    if (!wait_for_pending(c, most)) {
         return false;
-    if (!command)
+    }
+    if (!command) {
         call_error(&call, MESSAGE_UNKNOWN_METHOD, NULL, NULL);
-    else if (command->admin && !c->admin)
+    } else if (command->admin && !c->admin) {
         call_error(&call, MESSAGE_NOT_PERMITTED, NULL, "for admins");
-    else if (command->mode == COMMAND_WAITING)
+    } else if (command->mode == COMMAND_WAITING) {
         start_errand(c, command, &call, request);
-    else
+    } else {
         command->run(&call);
+    }
     trim_answer(&call);
-    if (line->len == 0)
+    if (line->len == 0) {
         return true;
-    commit_flight(c);
-    return send_line(c, line);
+    }
+    conn_commit_flight(c);
+    return conn_send_line(c, line);
 }
 
 static bool handle_line(struct conn *c, const char *text, size_t length)
@@ -363,8 +172,8 @@ static bool handle_line(struct conn *c, const char *text, size_t length)
         message_request_fini(&request);
     } else if (request.id.type != MESSAGE_ID_NONE) {
         message_error_from(&line, &request.id, &error);
-        commit_flight(c);
-        going = send_line(c, &line);
+        conn_commit_flight(c);
+        going = conn_send_line(c, &line);
     }
     buf_free(&line);
     return going;
@@ -376,8 +185,8 @@ static bool say_too_long(struct conn *c)
     struct buf line = BUF_INIT;
     message_error(&line, &nobody, MESSAGE_INVALID_REQUEST, NULL, NULL, "line longer than 1 MiB",
                   NULL);
-    commit_flight(c);
-    bool going = send_line(c, &line);
+    conn_commit_flight(c);
+    bool going = conn_send_line(c, &line);
     buf_free(&line);
     return going;
 }
@@ -385,11 +194,14 @@ static bool say_too_long(struct conn *c)
 /* The client reads what it was sent. False: the connection ends. */
 static bool wait_for_room(struct conn *c)
 {
-    if (full(c))
-        commit_flight(c);
-    while (full(c) && !c->broken)
-        if (bell_wait(&c->read_bell, COSCHED_NEVER) < 0)
+    if (conn_full(c)) {
+        conn_commit_flight(c);
+    }
+    while (conn_full(c) && !c->broken) {
+        if (bell_wait(&c->read_bell, COSCHED_NEVER) < 0) {
             return false;
+        }
+    }
     return !c->broken;
 }
 
@@ -399,8 +211,9 @@ static bool handle_lines(struct conn *c)
     char *line = NULL;
     size_t length = 0;
     for (;;) {
-        if (!wait_for_room(c))
+        if (!wait_for_room(c)) {
             return false;
+        }
         bool going = false;
         switch (frame_next(&c->frame, &line, &length)) {
         case FRAME_LINE: going = handle_line(c, line, length); break;
@@ -408,8 +221,9 @@ static bool handle_lines(struct conn *c)
         case FRAME_MORE: return true;
         case FRAME_OOM: return false;
         }
-        if (!going)
+        if (!going) {
             return false;
+        }
     }
 }
 
@@ -417,16 +231,19 @@ static void read_requests(struct conn *c)
 {
     for (;;) {
         bool going = handle_lines(c);
-        commit_flight(c);
-        if (!going)
+        conn_commit_flight(c);
+        if (!going) {
             return;
+        }
         size_t room = 0;
         char *space = frame_space(&c->frame, &room);
-        if (!space)
+        if (!space) {
             return;
+        }
         int64_t n = cosched_read(c->stream, space, room, COSCHED_NEVER);
-        if (n <= 0)
+        if (n <= 0) {
             return; /* half a line that was cut off is nothing */
+        }
         frame_added(&c->frame, (size_t)n);
     }
 }
@@ -444,16 +261,19 @@ static void finish(struct conn *c)
 {
     c->reading_over = true;
     bell_ring(&c->write_bell);
-    while ((c->pending > 0 || somebody_talks(c)) && !c->broken) {
-        if (somebody_talks(c) && hung_up(c))
-            break_off(c);
-        int64_t look_ns = somebody_talks(c) ? cosched_in_ms(HANGUP_MS) : COSCHED_NEVER;
+    while ((c->pending > 0 || conn_somebody_talks(c)) && !c->broken) {
+        if (conn_somebody_talks(c) && hung_up(c)) {
+            conn_break_off(c);
+        }
+        int64_t look_ns = conn_somebody_talks(c) ? cosched_in_ms(HANGUP_MS) : COSCHED_NEVER;
         int rc = bell_wait(&c->read_bell, look_ns);
-        if (rc < 0 && rc != -ETIMEDOUT)
-            break_off(c);
+        if (rc < 0 && rc != -ETIMEDOUT) {
+            conn_break_off(c);
+        }
     }
-    if (c->broken)
+    if (c->broken) {
         cosched_group_cancel(&c->group);
+    }
     cosched_group_join(&c->group, COSCHED_NEVER);
 }
 
@@ -467,10 +287,12 @@ static int conn_init(struct conn *c, const struct conn_config *config)
     c->last = &c->first;
     frame_init(&c->frame, FRAME_LINE_MAX);
     int rc = bell_init(&c->write_bell);
-    if (rc == 0)
+    if (rc == 0) {
         rc = bell_init(&c->read_bell);
-    if (rc == 0)
+    }
+    if (rc == 0) {
         rc = cosched_group_init(&c->group, &collect);
+    }
     return rc;
 }
 
@@ -492,15 +314,17 @@ static void conn_fini(struct conn *c)
 int64_t conn_run(const struct conn_config *config)
 {
     struct conn *c = malloc(sizeof *c);
-    if (!c)
+    if (!c) {
         return -ENOMEM;
+    }
     int rc = conn_init(c, config);
     if (rc == 0) {
-        rc = conn_spawn(c, writer_task, c, "writer");
-        if (rc == 0)
+        rc = conn_spawn(c, conn_writer_task, c, "writer");
+        if (rc == 0) {
             read_requests(c);
-        else
+        } else {
             c->broken = true;
+        }
         finish(c);
     }
     conn_fini(c);

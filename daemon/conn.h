@@ -48,7 +48,7 @@ struct flight **conn_flight(struct conn *c);
 /* A task of the connection. 0 or a negative errno. */
 int conn_spawn(struct conn *c, cosched_fn fn, void *arg, const char *name);
 
-/* What goes on until it is told to end, or the client is gone: subscriptions (command_events.c has the list). */
+/* What goes on until it is told to end, or the client is gone: subscriptions (subscription.c has the list). */
 struct conn_standing {
     struct subscription *first;
     unsigned count; /* tasks */

@@ -1,4 +1,4 @@
-/* dispatch.c - memory follows the store: rows, lines, counts, and the task that owns the jobs group.
+/* dispatch.c - memory follows the store: rows, lines and counts.
  *
  * Late news. Every change is a commit first, and the tasks that asked for two commits on the same job may wake in the
  * other order. So each commit carries an event number (seq), a row remembers the last one applied, and older news is
@@ -47,8 +47,9 @@ static void bury(struct dispatch *d, struct tombs *tombs)
     uint8_t epoch = (uint8_t)(tombs - d->tombs);
     for (size_t i = 0; i < tombs->count; i++) {
         struct row *row = rows_find(&d->rows, tombs->ids[i]);
-        if (row && (row->flags & ROW_TOMBSTONE) && row->epoch == epoch)
+        if (row && (row->flags & ROW_TOMBSTONE) && row->epoch == epoch) {
             rows_remove(&d->rows, row);
+        }
     }
     tombs->count = 0;
     if (tombs->room > 4096) {
@@ -63,11 +64,13 @@ void dispatch_leave(struct dispatch *d, unsigned epoch)
     /* At most two turns: the epoch before, then the one this call may have been the last of. */
     for (int turn = 0; turn < 2; turn++) {
         unsigned before = (d->epoch + 2) % 3;
-        if (d->in_flight[before] != 0)
+        if (d->in_flight[before] != 0) {
             return;
+        }
         bury(d, &d->tombs[before]);
-        if (d->tombs[d->epoch % 3].count == 0)
+        if (d->tombs[d->epoch % 3].count == 0) {
             return;
+        }
         d->epoch++;
     }
 }
@@ -106,12 +109,15 @@ static bool first_over(const struct row *a, const struct row *b)
 struct user *dispatch_user(struct dispatch *d, uint32_t uid)
 {
     static struct user nobody; /* out of memory: limits per user are then not kept */
-    for (size_t i = 0; i < d->user_count; i++)
-        if (d->users[i].uid == uid)
+    for (size_t i = 0; i < d->user_count; i++) {
+        if (d->users[i].uid == uid) {
             return &d->users[i];
+        }
+    }
     struct user *grown = realloc(d->users, (d->user_count + 1) * sizeof *grown);
-    if (!grown)
+    if (!grown) {
         return &nobody;
+    }
     d->users = grown;
     d->users[d->user_count] = (struct user){.uid = uid};
     return &d->users[d->user_count++];
@@ -122,30 +128,37 @@ struct user *dispatch_user(struct dispatch *d, uint32_t uid)
 void dispatch_line_push(struct dispatch *d, struct row *row)
 {
     /* A heap that cannot grow leaves the row out of line; the job is on disk and runs after a restart. */
-    if (row_heap_push(&d->queues[row->queue].line, row) < 0)
+    if (row_heap_push(&d->queues[row->queue].line, row) < 0) {
         log_error("out of memory: a job waits for a restart", LOG_INT("id", row->id));
-    if (!d->loading)
+    }
+    if (!d->loading) {
         bell_ring(&d->kick);
+    }
 }
 
 void dispatch_deadline_push(struct dispatch *d, struct row *row)
 {
-    if (row->deadline_us == 0 || row->at[ROW_IN_DEADLINES] != ROW_NOWHERE)
+    if (row->deadline_us == 0 || row->at[ROW_IN_DEADLINES] != ROW_NOWHERE) {
         return;
-    if (row_heap_push(&d->deadlines, row) < 0)
+    }
+    if (row_heap_push(&d->deadlines, row) < 0) {
         log_error("out of memory: a deadline is not kept", LOG_INT("id", row->id));
-    if (row_heap_first(&d->deadlines) == row)
+    }
+    if (row_heap_first(&d->deadlines) == row) {
         dispatch_time_arm(d);
+    }
 }
 
 static void count_state(struct dispatch *d, struct row *row, enum job_state state)
 {
     bool was_open = row->state != JOB_NEW && !job_final(row->state);
     bool is_open = !job_final(state);
-    if (was_open)
+    if (was_open) {
         d->by_state[row->state]--;
-    if (is_open)
+    }
+    if (is_open) {
         d->by_state[state]++;
+    }
     if (was_open != is_open) {
         uint64_t *jobs = &dispatch_user(d, row->uid)->jobs;
         *jobs = is_open ? *jobs + 1 : *jobs - (*jobs > 0);
@@ -155,8 +168,9 @@ static void count_state(struct dispatch *d, struct row *row, enum job_state stat
 
 static void count_in_queue(struct dispatch *d, const struct row *row, int by)
 {
-    if (row->state != JOB_NEW && !job_final((enum job_state)row->state))
+    if (row->state != JOB_NEW && !job_final((enum job_state)row->state)) {
         d->queues[row->queue].jobs += (uint32_t)by;
+    }
 }
 
 /* Answers the row's place in line, 0 when it had none: what was due and is committed as queued keeps it. */
@@ -189,19 +203,23 @@ static void enter_heaps(struct dispatch *d, struct row *row, int64_t kept_order,
     } else if (row->state == JOB_DELAYED) {
         rc = row_heap_push(&d->delayed, row);
     }
-    if (rc < 0)
+    if (rc < 0) {
         log_error("out of memory: a job waits for a restart", LOG_INT("id", row->id));
-    if (row->state != JOB_RUNNING)
+    }
+    if (row->state != JOB_RUNNING) {
         dispatch_deadline_push(d, row);
-    if (row_heap_first(&d->delayed) == row)
+    }
+    if (row_heap_first(&d->delayed) == row) {
         dispatch_time_arm(d); /* it is the next one due */
+    }
 }
 
 static struct row *row_for_news(struct dispatch *d, const struct job_row *news, int64_t seq)
 {
     struct row *row = rows_find(&d->rows, news->id);
-    if (row)
+    if (row) {
         return row->seq >= seq && seq != 0 ? NULL : row;
+    }
     row = rows_add(&d->rows, news->id);
     if (!row) {
         log_error("out of memory: a job waits for a restart", LOG_INT("id", news->id));
@@ -214,8 +232,9 @@ static struct row *row_for_news(struct dispatch *d, const struct job_row *news, 
 void dispatch_apply(struct dispatch *d, const struct job_row *news, int64_t seq, unsigned flags)
 {
     struct row *row = row_for_news(d, news, seq);
-    if (!row)
+    if (!row) {
         return;
+    }
     int64_t kept_order = leave_heaps(d, row);
     enum job_state state = (enum job_state)news->state;
     /* Due and started side by side: the start is on its way and finds the job queued, so it stays out of line. */
@@ -242,8 +261,9 @@ void dispatch_apply(struct dispatch *d, const struct job_row *news, int64_t seq,
         return;
     }
     enter_heaps(d, row, kept_order, !starting);
-    if (state == JOB_RUNNING)
+    if (state == JOB_RUNNING) {
         watch_publish(d->config.watch, news->id, WATCH_STARTED, state);
+    }
 }
 
 void dispatch_apply_effects(struct dispatch *d, struct store_effects *effects)
@@ -268,8 +288,9 @@ int dispatch_create(struct dispatch **out, const struct dispatch_config *config)
 {
     *out = NULL;
     struct dispatch *d = calloc(1, sizeof *d);
-    if (!d)
+    if (!d) {
         return -ENOMEM;
+    }
     d->config = *config;
     d->timer_fd = -1;
     d->claimed_tail = &d->claimed;
@@ -279,14 +300,18 @@ int dispatch_create(struct dispatch **out, const struct dispatch_config *config)
     row_heap_init(&d->deadlines, ROW_IN_DEADLINES, first_over);
     d->queues = calloc(DISPATCH_QUEUES_MAX, sizeof *d->queues);
     int rc = d->queues ? bell_init(&d->kick) : -ENOMEM;
-    if (rc == 0)
+    if (rc == 0) {
         rc = bell_init(&d->tend);
-    if (rc == 0)
+    }
+    if (rc == 0) {
         rc = bell_init(&d->expire);
-    if (rc == 0)
+    }
+    if (rc == 0) {
         rc = dispatch_time_open(d);
-    if (rc == 0)
+    }
+    if (rc == 0) {
         rc = dispatch_reload(d);
+    }
     if (rc < 0) {
         dispatch_destroy(d);
         return rc;
@@ -297,8 +322,9 @@ int dispatch_create(struct dispatch **out, const struct dispatch_config *config)
 
 void dispatch_destroy(struct dispatch *d)
 {
-    if (!d)
+    if (!d) {
         return;
+    }
     dispatch_time_close(d);
     for (size_t i = 0; i < d->queue_count; i++) {
         row_heap_fini(&d->queues[i].line);
@@ -307,8 +333,9 @@ void dispatch_destroy(struct dispatch *d)
     free(d->queues);
     row_heap_fini(&d->delayed);
     row_heap_fini(&d->deadlines);
-    for (int i = 0; i < 3; i++)
+    for (int i = 0; i < 3; i++) {
         free(d->tombs[i].ids);
+    }
     free(d->moves);
     free(d->users);
     rows_fini(&d->rows);
@@ -330,119 +357,23 @@ static int load_one(void *ctx, const struct job_row *row)
 int dispatch_load(struct dispatch *d)
 {
     int rc = dispatch_queues_load(d);
-    if (rc != STORE_OK)
+    if (rc != STORE_OK) {
         return rc;
+    }
     /* A million rows: nobody waits for a bell yet, and one look at the clock is enough for their order. */
     (void)dispatch_next_order(d);
     d->loading = true;
     rc = store_load(d->config.store, load_one, d);
     d->loading = false;
     bell_ring(&d->kick);
-    for (size_t i = 0; i < d->queue_count; i++)
-        if (!d->queues[i].known && d->queues[i].jobs > 0)
+    for (size_t i = 0; i < d->queue_count; i++) {
+        if (!d->queues[i].known && d->queues[i].jobs > 0) {
             log_warning("there is no such queue: its jobs wait",
                         LOG_STR("queue", d->queues[i].name), LOG_INT("jobs", d->queues[i].jobs));
+        }
+    }
     dispatch_time_arm(d);
     return rc;
-}
-
-/* --- the jobs group ------------------------------------------------------------------------------------ */
-
-static void spawn_attempt(struct dispatch *d, cosched_group *group, struct running *r)
-{
-    const cosched_attr attr = {.struct_size = sizeof attr, .name = "job", .affinity = COSCHED_MAIN};
-    int rc = cosched_group_spawn(group, dispatch_run_task, r, &attr);
-    if (rc == 0)
-        return;
-    /* Out of tasks: what is committed as running must run, so it runs here and now; nothing else starts meanwhile. */
-    log_error("no task for a job: it runs alone", LOG_INT("id", r->id), LOG_ERR(rc));
-    dispatch_run_task(r);
-    (void)d;
-}
-
-static void start_claimed(struct dispatch *d, cosched_group *group)
-{
-    while (d->claimed) {
-        struct running *r = d->claimed;
-        d->claimed = r->next_claimed;
-        if (!d->claimed)
-            d->claimed_tail = &d->claimed;
-        spawn_attempt(d, group, r);
-    }
-}
-
-static bool start_one(struct dispatch *d, cosched_group *group, struct queue *queue)
-{
-    struct row *row = row_heap_first(&queue->line);
-    struct running *r = dispatch_running_new(d, (uint16_t)(queue - d->queues));
-    if (!r)
-        return false;
-    r->id = row->id;
-    r->attempt = row->attempt + 1;
-    r->uid = row->uid;
-    r->deadline_us = row->deadline_us;
-    r->ready_us = row->order;
-    row_heap_remove(&queue->line, row);
-    row->flags |= ROW_STARTING;
-    spawn_attempt(d, group, r);
-    return true;
-}
-
-/* What may start now, queues by their weights. Answers when a rate lets the next one go. */
-static int64_t start_lines(struct dispatch *d, cosched_group *group)
-{
-    int64_t wake_ns = COSCHED_NEVER, now_ns = cosched_now();
-    struct queue *queue;
-    while ((queue = dispatch_queue_next(d, now_ns, &wake_ns)) != NULL)
-        if (!start_one(d, group, queue))
-            break;
-    return wake_ns;
-}
-
-static void start_movers(struct dispatch *d, cosched_group *group)
-{
-    const cosched_attr attr = {.struct_size = sizeof attr, .name = "mover", .affinity = COSCHED_MAIN};
-    while (d->movers < DISPATCH_MOVERS_MAX && d->movers < d->move_count) {
-        if (cosched_group_spawn(group, dispatch_mover_task, d, &attr) < 0)
-            return;
-        d->movers++;
-    }
-}
-
-int64_t dispatch_task(void *arg)
-{
-    struct dispatch *d = arg;
-    cosched_group group;
-    const cosched_group_attr collect = {.struct_size = sizeof collect, .policy = COSCHED_COLLECT};
-    const cosched_attr attr = {
-        .struct_size = sizeof attr, .name = "dispatch", .affinity = COSCHED_MAIN};
-    int rc = cosched_group_init(&group, &collect);
-    if (rc < 0)
-        return rc;
-    rc = cosched_group_spawn(&group, dispatch_time_task, d, &attr);
-    if (rc == 0)
-        rc = cosched_group_spawn(&group, dispatch_tend_task, d, &attr);
-    if (rc == 0)
-        rc = cosched_group_spawn(&group, dispatch_expire_task, d, &attr);
-    while (rc == 0 && !(d->stopping && d->running_count == 0)) {
-        start_claimed(d, &group);
-        bool hold = d->store_again_ns > cosched_now();
-        int64_t wake_ns = hold ? d->store_again_ns : COSCHED_NEVER;
-        if (!d->draining && !hold)
-            wake_ns = start_lines(d, &group);
-        start_movers(d, &group);
-        rc = bell_wait(&d->kick, wake_ns);
-        rc = rc == -ETIMEDOUT ? 0 : rc;
-    }
-    cosched_group_cancel(&group);
-    cosched_group_join(&group, COSCHED_NEVER);
-    return rc;
-}
-
-void dispatch_stop(struct dispatch *d)
-{
-    d->stopping = true;
-    bell_ring(&d->kick);
 }
 
 /* --- looking ------------------------------------------------------------------------------------------- */
@@ -457,9 +388,11 @@ static int64_t oldest_order(const struct row_heap *line)
 {
     int64_t oldest = INT64_MAX;
     for (uint32_t i = 0; i < line->count && i < 1024;
-         i++) /* a heap's head: enough for a level to show */
-        if (line->rows[i]->order < oldest)
+         i++) { /* a heap's head: enough for a level to show */
+        if (line->rows[i]->order < oldest) {
             oldest = line->rows[i]->order;
+        }
+    }
     return oldest;
 }
 
@@ -468,8 +401,9 @@ size_t dispatch_queues(const struct dispatch *d, struct metrics_queue *out, size
     size_t count = 0;
     for (size_t i = 0; i < d->queue_count && count < max; i++) {
         const struct queue *q = &d->queues[i];
-        if (!q->known && q->jobs == 0)
+        if (!q->known && q->jobs == 0) {
             continue; /* deleted; one with jobs shows, though nobody knows it: they wait */
+        }
         int64_t wait_us = q->line.count ? cosched_now() / 1000 - oldest_order(&q->line) : 0;
         int64_t wait_ms = wait_us > 0 ? wait_us / 1000 : 0;
         out[count++] = (struct metrics_queue){.name = q->name,

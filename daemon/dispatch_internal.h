@@ -1,4 +1,4 @@
-/* dispatch_internal.h - shared by the files of dispatch and nobody else: dispatch.c (memory follows the store),
+/* dispatch_internal.h - shared by the files of dispatch and nobody else: dispatch.c (memory follows the store), dispatch_task.c (the jobs group),
  * dispatch_submit.c (the verbs), dispatch_queue.c (queues), dispatch_run.c (one attempt), dispatch_time.c (delays and deadlines).
  */
 #ifndef DAEMON_DISPATCH_INTERNAL_H

@@ -18,12 +18,15 @@ const char *dispatch_limit(const struct dispatch *d, uint32_t uid, size_t count)
     const struct config *config = d->config.config;
     uint64_t open = d->by_state[JOB_BLOCKED] + d->by_state[JOB_DELAYED] + d->by_state[JOB_QUEUED] +
                     d->by_state[JOB_RUNNING] + d->entering;
-    if (open + count > (uint64_t)config->jobs_waiting)
+    if (open + count > (uint64_t)config->jobs_waiting) {
         return "jobs_waiting";
-    for (size_t i = 0; i < d->user_count; i++)
+    }
+    for (size_t i = 0; i < d->user_count; i++) {
         if (d->users[i].uid == uid &&
-            d->users[i].jobs + d->users[i].entering + count > (uint64_t)config->jobs_per_user)
+            d->users[i].jobs + d->users[i].entering + count > (uint64_t)config->jobs_per_user) {
             return "jobs_per_user";
+        }
+    }
     return count > (uint64_t)config->jobs_per_user ? "jobs_per_user" : NULL;
 }
 
@@ -37,17 +40,20 @@ struct pending {
 static void pending_begin(struct dispatch *d, const struct spec *spec, struct pending *p)
 {
     *p = (struct pending){.queue = dispatch_queue(d, spec->queue, true)};
-    if (!p->queue)
+    if (!p->queue) {
         return;
+    }
     struct queue *queue = p->queue;
     queue->entering++;
-    if (spec->delay_ns > 0 || spec->at_us > 0 || spec->after_count > 0)
+    if (spec->delay_ns > 0 || spec->at_us > 0 || spec->after_count > 0) {
         return;
+    }
     int64_t now_ns = cosched_now();
     bool nobody_before = !d->draining && queue->line.count == 0 && queue->inserting == 0 &&
                          now_ns >= d->store_again_ns;
-    if (nobody_before && dispatch_queue_take(queue, now_ns))
+    if (nobody_before && dispatch_queue_take(queue, now_ns)) {
         p->claim = dispatch_running_new(d, (uint16_t)(queue - d->queues));
+    }
     if (!p->claim) {
         p->in_line = true;
         queue->inserting++;
@@ -56,10 +62,12 @@ static void pending_begin(struct dispatch *d, const struct spec *spec, struct pe
 
 static void pending_end(struct dispatch *d, struct pending *p)
 {
-    if (p->in_line && --p->queue->inserting == 0)
+    if (p->in_line && --p->queue->inserting == 0) {
         bell_ring(&d->kick);
-    if (p->queue)
+    }
+    if (p->queue) {
         p->queue->entering--;
+    }
     if (p->claim) {
         pace_rate_give_back(&p->queue->rate);
         dispatch_running_free(p->claim);
@@ -102,8 +110,9 @@ static void accept_one(struct dispatch *d, struct pending *p, const struct store
     if (!in->existing) {
         d->config.metrics->submitted++;
         dispatch_apply(d, &in->row, in->seq, wall_flags(in->spec));
-        if (in->state == JOB_RUNNING && p->claim)
+        if (in->state == JOB_RUNNING && p->claim) {
             hand_over(d, p, in, job);
+        }
     }
     pending_end(d, p);
 }
@@ -113,12 +122,14 @@ static int find_queues(struct dispatch *d, struct dispatch_job *jobs, size_t cou
 {
     for (size_t i = 0; i < count; i++) {
         struct spec *spec = jobs[i].spec;
-        if (dispatch_queue_exists(d, spec->queue))
+        if (dispatch_queue_exists(d, spec->queue)) {
             continue;
+        }
         const struct queue *heir = dispatch_queue(d, spec->queue, false);
         char *name = heir && heir->known ? strdup(heir->name) : NULL;
-        if (!name)
+        if (!name) {
             return heir && heir->known ? -ENOMEM : -ENOENT;
+        }
         free(spec->queue);
         spec->queue = name;
     }
@@ -151,10 +162,12 @@ static void end_entering(struct dispatch *d, uint32_t uid, size_t count)
 /* What needs no disk. 0 or the refusal. */
 static int check(struct dispatch *d, const struct dispatch_submission *s, uint32_t uid)
 {
-    if (d->draining)
+    if (d->draining) {
         return -ESHUTDOWN;
-    if (dispatch_limit(d, uid, s->count))
+    }
+    if (dispatch_limit(d, uid, s->count)) {
         return -EDQUOT;
+    }
     return find_queues(d, s->jobs, s->count);
 }
 
@@ -184,10 +197,11 @@ static void insert_each(struct dispatch *d, struct way *ways, struct store_inser
         s->refusal = in->refusal;
         end_entering(d, uid, in->count);
         for (size_t i = 0; i < in->count; i++) {
-            if (in->result == STORE_OK)
+            if (in->result == STORE_OK) {
                 accept_one(d, &ways[w].pending[i], &in->jobs[i], &s->jobs[i]);
-            else
+            } else {
                 pending_end(d, &ways[w].pending[i]);
+            }
         }
         drop_specs(s);
     }
@@ -226,9 +240,10 @@ static void pack(struct travel *t, size_t index, size_t first_job, struct dispat
     t->ways[index] = (struct way){s, t->pending + first_job};
     t->insertions[index] =
         (struct store_insertion){.jobs = t->inserts + first_job, .count = s->count};
-    for (size_t i = 0; i < s->count; i++)
+    for (size_t i = 0; i < s->count; i++) {
         t->inserts[first_job + i] = (struct store_insert){
             .spec = s->jobs[i].spec, .uid = uid, .now_us = now_us, .any_owner = admin};
+    }
 }
 
 void dispatch_submit_each(struct dispatch *d, struct dispatch_submission *submissions, size_t count,
@@ -237,8 +252,9 @@ void dispatch_submit_each(struct dispatch *d, struct dispatch_submission *submis
     size_t jobs = 0, packed = 0, first_job = 0;
     int64_t begun_ns = cosched_now();
     struct travel t;
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
         jobs += submissions[i].count;
+    }
     bool room = travel_new(&t, count, jobs);
     for (size_t i = 0; i < count; i++) {
         struct dispatch_submission *s = &submissions[i];
@@ -251,11 +267,13 @@ void dispatch_submit_each(struct dispatch *d, struct dispatch_submission *submis
         pack(&t, packed++, first_job, s, uid, admin);
         first_job += s->count;
     }
-    if (packed > 0)
+    if (packed > 0) {
         insert_each(d, t.ways, t.insertions, packed, uid);
+    }
     uint64_t took_us = (uint64_t)(cosched_now() - begun_ns) / 1000;
-    for (size_t i = 0; i < packed; i++)
+    for (size_t i = 0; i < packed; i++) {
         histogram_record(&d->config.metrics->submit_us, took_us);
+    }
     travel_free(&t);
 }
 
@@ -279,11 +297,13 @@ int dispatch_cancel(struct dispatch *d, int64_t id)
     int rc = store_cancel(d->config.store, id, dispatch_wall_us(), &state, &seq, &effects);
     struct row *row = rows_find(&d->rows, id);
     if (rc == STORE_OK && state == JOB_RUNNING) {
-        if (row)
+        if (row) {
             row->flags |= ROW_CANCEL;
+        }
         struct running *r = dispatch_running_find(d, id);
-        if (r)
+        if (r) {
             dispatch_interrupt_one(r, JOB_OUTCOME_CANCELED, false);
+        }
     } else if (rc == STORE_OK) {
         const struct job_row news = {.id = id,
                                      .state = (uint8_t)state,
@@ -303,8 +323,9 @@ int dispatch_retry(struct dispatch *d, int64_t id)
     struct job_row row = {0};
     char queue[SPEC_NAME_MAX + 1] = "";
     int64_t seq = 0;
-    if (d->draining)
+    if (d->draining) {
         return -ESHUTDOWN;
+    }
     unsigned epoch = dispatch_enter(d);
     int rc = store_again(d->config.store, id, dispatch_wall_us(), &row, queue, &seq);
     if (rc == STORE_OK) {
@@ -329,8 +350,9 @@ static int64_t remove_output(void *arg)
 int dispatch_remove(struct dispatch *d, int64_t id)
 {
     int rc = store_remove(d->config.store, id);
-    if (rc != STORE_OK)
+    if (rc != STORE_OK) {
         return rc;
+    }
     struct removal removal = {d->config.out_dir, id};
     (void)cosched_blocking(NULL, remove_output,
                            &removal); /* what stays is overwritten with its id's end of life */
@@ -366,11 +388,13 @@ int dispatch_wait_idle(struct dispatch *d, int64_t deadline)
     struct bell bell;
     struct watch_node node;
     int rc = bell_init(&bell);
-    if (rc < 0)
+    if (rc < 0) {
         return rc;
+    }
     rc = watch_add(d->config.watch, &node, WATCH_DAEMON, WATCH_IDLE, &bell);
-    while (rc == 0 && d->running_count > 0)
+    while (rc == 0 && d->running_count > 0) {
         rc = bell_wait(&bell, deadline);
+    }
     watch_remove(d->config.watch, &node);
     bell_fini(&bell);
     return rc;
@@ -378,6 +402,7 @@ int dispatch_wait_idle(struct dispatch *d, int64_t deadline)
 
 void dispatch_interrupt(struct dispatch *d, bool at_once)
 {
-    for (struct running *r = d->all; r; r = r->next)
+    for (struct running *r = d->all; r; r = r->next) {
         dispatch_interrupt_one(r, JOB_OUTCOME_INTERRUPTED, at_once);
+    }
 }
