@@ -102,8 +102,9 @@ bool cos_fiber_canceled_above(struct cos_fiber *f);
 
 /* The anchor. What can cancel the task that runs here: something above the anchor, or the anchor itself, by its handle, its deadline
  * or its parent: then the anchor's flag says so. And somebody with the handle of a task that runs inline, and stands above this
- * one or is this one: then look_up says so. Nothing else lies in between, since a block is the anchor from its begin on, and an
- * inline task has no deadline and a parent that runs no code meanwhile. A fiber's anchor is unknown until its first look.
+ * one or is this one, its parent, too, before it began: then look_up says so. Nothing else lies in between, since a block is the
+ * anchor from its begin on, and an inline task has no deadline and a parent that runs no code meanwhile. A fiber's anchor is
+ * unknown until its first look.
  *
  * A scope is linked only below others that are. So when an inline task ends, and was linked, its parent's scope is a good
  * anchor; and if it was not, nothing has changed the anchor that it began with. */

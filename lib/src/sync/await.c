@@ -96,8 +96,9 @@ static inline void begin_inline(struct cos_fiber *f, struct cos_task *t, bool fe
     } else {
         cos_fence_light();
     }
-    if (COS_UNLIKELY((cos_atomic_load(&t->scope.flags, relaxed) & COS_SCOPE_STRANGERS) != 0)) {
-        /* relaxed: our own. It may have been a canceler that did not see us. */
+    uint32_t flags = cos_atomic_load(&t->scope.flags, relaxed);
+    if (COS_UNLIKELY((flags & (COS_SCOPE_STRANGERS | COS_SCOPE_CANCELED)) != 0)) {
+        /* relaxed: our own. It may have been a canceler that did not see us, or its parent, before this. */
         cos_atomic_store(&f->look_up, 1, relaxed);
     }
     f->current = t;
