@@ -2,6 +2,7 @@
  * becomes of both when they come at the same moment (the handshake of cos_join_stranger). */
 #include "base/rng.h"
 #include "run.h"
+#include "sched/runtime.h"
 
 struct meeting {
     cosched_task child; /* a copy of the handle */
@@ -186,6 +187,51 @@ SCENARIO(strangers_that_come_at_the_same_moment)
     EXPECT(atomic_load(&c.had) <= c.lost);
 }
 
+/* --- what strangers leave behind ------------------------------------------------------------------------------ */
+
+enum { OLD = 100, YOUNG = 40 };
+
+static int64_t takes_all(void *kids)
+{
+    for (int i = 0; i < OLD; i++) {
+        EXPECT_EQ(cosched_await((cosched_task *)kids + i, NULL, cosched_in_ms(60000)), 0);
+    }
+    return 0;
+}
+
+static int listed(void)
+{
+    uint32_t first = cos_fiber_self(NULL)->current->kids, at = first;
+    int n = 0;
+    for (; at != 0 && (n == 0 || at != first); at = cos_task_at(at)->kid_older) {
+        n++;
+    }
+    return n;
+}
+
+/* Below many that live lie old ones that a stranger took: who goes on making children gets their blocks back, a few at a time. */
+SCENARIO(old_children_that_a_stranger_took_are_found_below_those_that_live)
+{
+    cosched_task old[OLD], copies[OLD];
+    for (int i = 0; i < OLD; i++) {
+        old[i] = copies[i] = run_spawn(run_return, NULL, COSCHED_MAIN);
+    }
+    for (int i = 0; i < YOUNG; i++) {
+        run_spawn(run_until_canceled, NULL, COSCHED_WORKER);
+    }
+    cosched_task stranger = run_spawn(takes_all, copies, COSCHED_WORKER);
+    EXPECT_EQ(run_join(stranger), 0);
+    EXPECT_EQ(listed(), OLD + YOUNG);
+    for (int i = 0; i < OLD; i++) { /* more than enough: eight are looked at each time */
+        EXPECT_EQ(run_join(run_spawn(run_return, NULL, COSCHED_MAIN)), 0);
+    }
+    EXPECT_EQ(listed(), YOUNG);
+    for (int i = 0; i < OLD; i++) {
+        EXPECT_EQ(cosched_await(&old[i], NULL, COSCHED_NOW), -ESTALE);
+    }
+}
+
 RUN_MAIN("inline_join", EACH(a_child_that_its_parent_awaits_is_nobody_elses),
          EACH(a_cancel_by_handle_reaches_the_inline_tasks_above),
-         EACH(strangers_that_come_at_the_same_moment))
+         EACH(strangers_that_come_at_the_same_moment),
+         EACH(old_children_that_a_stranger_took_are_found_below_those_that_live))

@@ -24,15 +24,15 @@ void cos_kids_hint(struct cos_task *parent)
     cos_atomic_or(&parent->scope.flags, COS_SCOPE_ZOMBIES, relaxed);
 }
 
-/* Frees kids that strangers consumed. It looks at some of the list, and goes on from there the next time, so every one has its turn;
- * from the newest again if that one is no kid of this parent any more. */
+/* Frees kids that strangers consumed: a pass over all of them, some at a time. It goes on where it was, or begins anew if that one is no
+ * kid of this parent any more. What is consumed meanwhile, behind it, is a hint to the next pass. */
 void cos_kids_sweep(struct cos_task *parent)
 {
-    uint32_t swept = COS_SCOPE_ZOMBIES | UINT32_MAX << COS_SCOPE_SWEPT_SHIFT;
-    uint32_t at = cos_atomic_and(&parent->scope.flags, ~swept, relaxed) >> COS_SCOPE_SWEPT_SHIFT;
-    if (at == 0 || cos_atomic_load(&cos_task_at(at)->parent, relaxed) != parent->index) {
-        at = parent->kids;
-    }
+    const uint32_t place = UINT32_MAX << COS_SCOPE_SWEPT_SHIFT;
+    uint32_t at = cos_atomic_load(&parent->scope.flags, relaxed) >> COS_SCOPE_SWEPT_SHIFT;
+    bool anew = at == 0 || cos_atomic_load(&cos_task_at(at)->parent, relaxed) != parent->index;
+    cos_atomic_and(&parent->scope.flags, anew ? ~(place | COS_SCOPE_ZOMBIES) : ~place, relaxed);
+    at = anew ? parent->kids : at;
     for (unsigned i = 0; i < 8 && at != 0; i++) {
         struct cos_task *kid = cos_task_at(at);
         at = kid->kid_older;
@@ -40,7 +40,6 @@ void cos_kids_sweep(struct cos_task *parent)
         if (cos_join_who(cos_atomic_load(&kid->join, acquire)) == COS_JOIN_ZOMBIE) {
             cos_kids_remove(parent, kid);
             cos_task_recycle(&cos_exec_current()->tasks, kid);
-            cos_kids_hint(parent); /* where one was, more may be */
         }
     }
     cos_atomic_or(&parent->scope.flags, at << COS_SCOPE_SWEPT_SHIFT, relaxed);

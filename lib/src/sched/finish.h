@@ -40,7 +40,7 @@ static inline void cos_kids_link(struct cos_task *parent, struct cos_task *kid, 
 static inline void cos_kids_add(struct cos_task *parent, struct cos_task *kid)
 {
     cos_kids_link(parent, kid, kid->index);
-    if (COS_UNLIKELY((cos_atomic_load(&parent->scope.flags, relaxed) & COS_SCOPE_ZOMBIES) != 0)) {
+    if (COS_UNLIKELY((cos_atomic_load(&parent->scope.flags, relaxed) & COS_SCOPE_SWEEPS) != 0)) {
         cos_kids_sweep(parent);
     }
 }

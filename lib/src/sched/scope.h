@@ -39,6 +39,9 @@ enum {
         8 /* of a task, from this bit on: the kid that cos_kids_sweep looks at next, 0 the newest */
 };
 
+/* Of a task: there may be zombies, or a pass over its kids is under way. */
+#define COS_SCOPE_SWEEPS (COS_SCOPE_ZOMBIES | UINT32_MAX << COS_SCOPE_SWEPT_SHIFT)
+
 struct cos_scope {
     struct cos_lock lock;       /* guards children, and their sibling links and LINKED flags */
     COS_ATOMIC(uint32_t) flags; /* COS_SCOPE_…; see scope.c for the orders */

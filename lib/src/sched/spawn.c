@@ -146,7 +146,7 @@ static inline __attribute__((always_inline)) bool spawn_here(struct cos_exec *e,
     struct cos_scope *scope =
         f->scope; /* the task's own: a block counts its children, and nothing is plain there */
     if (COS_UNLIKELY(what != e->child_what || !cos_deque_has_room_owner(&e->deque) ||
-                     (cos_atomic_load(&scope->flags, relaxed) & COS_SCOPE_ZOMBIES) != 0)) {
+                     (cos_atomic_load(&scope->flags, relaxed) & COS_SCOPE_SWEEPS) != 0)) {
         return false;
     }
     struct cos_task *t = cos_task_take(&e->tasks);
