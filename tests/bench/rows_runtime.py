@@ -95,9 +95,16 @@ def fib_row(threads, mark, rayon_mark, tbb_mark):
         tokio("fib", FIB_SLOW, threads), go("fib", FIB_SLOW, threads)), mark=mark, source="PEERS: fib")
 
 
+def fib_await_row(threads):
+    return Row(f"fib-await/{threads}", f"the same by spawn and await, {threads} thread{'s' if threads > 1 else ''}", "ns",
+               Side("cosched", ("bench_ours", "fib_await", FIB, threads), "fib"), (rayon("fib", FIB, threads),))
+
+
 FIB_ROWS = [
     fib_row(1, 5, 0.4, 0.1),
     fib_row(2, 2.6, None, None),
+    fib_await_row(1),
+    fib_await_row(2),
     Row("fib/speedup", "fib, so much faster on two threads", "x",
         Side("cosched", (speedup, ours("fib", FIB, 1), ours("fib", FIB, 2)), "speedup"),
         (Side("rayon join", (speedup, rayon("fib", FIB, 1), rayon("fib", FIB, 2)), "speedup", 0.95, "bench-rust"),),
@@ -117,6 +124,8 @@ def skynet_row(threads, mark, rayon_mark):
 SKYNET = [
     skynet_row(1, 12, None),
     skynet_row(2, 6, 0.35),
+    Row("skynet-await/2", "the same by spawn and await, 2 threads", "ms",
+        Side("cosched", ("bench_ours", "skynet_await", LEAVES, 2), "skynet"), (rayon("skynet", LEAVES, 2),)),
     Row("skynet/memory", "skynet, most memory", "MB", ours("skynet", LEAVES, 2, figure="memory"), (
         rayon("skynet", LEAVES, 2, figure="memory"), cpp("TBB", "peer_tbb", "skynet", LEAVES, 2, figure="memory"),
         tokio("skynet", LEAVES, 2, figure="memory"), go("skynet", LEAVES, 2, figure="memory")), mark=8,

@@ -70,6 +70,35 @@ static void run_fib(long n)
     }
 }
 
+static int64_t fork_fib(void *arg)
+{
+    intptr_t n = (intptr_t)arg;
+    if (n < 2) {
+        return n;
+    }
+    cosched_branch branch[2];
+    branch[0].fn = branch[1].fn = fork_fib;
+    branch[0].arg = (void *)(n - 1);
+    branch[1].arg = (void *)(n - 2);
+    cosched_invoke(branch, 2);
+    return branch[0].result + branch[1].result;
+}
+
+static void run_fork_fib(long n)
+{
+    for (long i = 0; i < n; i++) {
+        (void)fork_fib((void *)(intptr_t)FIB);
+    }
+}
+
+static void run_fork(long n)
+{
+    cosched_branch branch[2] = {{.fn = leaf}, {.fn = leaf}};
+    for (long i = 0; i < n; i++) {
+        cosched_invoke(branch, 2);
+    }
+}
+
 static int64_t yield_all(void *arg)
 {
     for (long i = (long)(intptr_t)arg; i > 0; i--) {
@@ -114,6 +143,8 @@ static int64_t count_scheduled(void *arg)
     count("call", run_call, 20000, 1);
     count("spawn_await", run_spawn_await, 4000, 1);
     count("fib", run_fib, 10, FIB_CALLS);
+    count("fork", run_fork, 4000, 1);
+    count("fork_fib", run_fork_fib, 10, FIB_CALLS);
     count("yield", run_yield, 4000, 2);
     count("channel", run_channel, 6400, 1);
     return arg != NULL;

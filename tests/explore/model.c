@@ -1,6 +1,7 @@
 /* See model.h. Stands for exec.c, switch.c, fiber.c, current.c, the loops and the clock. */
 #include "model.h"
 
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,6 +14,7 @@
 struct cosched_runtime model_rt;
 struct cos_exec model_exec[EX_THREADS_MAX];
 unsigned model_roots;
+bool model_deques;
 
 /* The fiber that each thread plays from the beginning, and the one that it starts tasks on. */
 static struct cos_fiber fiber[2 * EX_THREADS_MAX];
@@ -86,7 +88,16 @@ void model_setup(void)
     }
     model_act_as(EX_THREADS_MAX);
     /* Counters, hints, and the root, which nothing here cancels. */
-    ex_ignore(model_exec, sizeof model_exec);
+    for (unsigned i = 0; i < EX_THREADS_MAX; i++) {
+        struct cos_exec *e = &model_exec[i];
+        if (!model_deques) {
+            ex_ignore(e, sizeof *e);
+        } else {
+            ex_ignore(e, offsetof(struct cos_exec, deque));
+            ex_ignore(&e->inbox, sizeof *e - offsetof(struct cos_exec, inbox));
+        }
+    }
+    ex_single_writer(&model_exec[0].deque.bottom, sizeof model_exec[0].deque.bottom, 0);
     ex_ignore(&model_rt, sizeof model_rt);
 }
 

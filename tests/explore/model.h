@@ -14,6 +14,7 @@ enum { MODEL_TASKS = 8, MODEL_NOW = 1000 };
 extern struct cosched_runtime model_rt;
 extern struct cos_exec model_exec[EX_THREADS_MAX];
 extern unsigned model_roots; /* detached tasks that live */
+extern bool model_deques;    /* set once: executors' deques have thieves, and are looked at */
 
 /* Before each execution. Blocks are 1 … MODEL_TASKS, of generation 7. */
 void model_setup(void);

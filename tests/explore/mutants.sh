@@ -29,19 +29,20 @@ compile()
 }
 
 # What a program is made of, VARIANT SOURCE a line. Programs of tasks link real sources, and the model below them.
-tasks=(armed depot event finish hop join park scope scopes spawn task timers wheel)
+tasks=(armed branch depot event finish hop join park scope scopes spawn task timers wheel)
 parts_of()
 {
     local noun=${1#explore_} variant=plain name
     local sources=(tests/support/explore.c tests/support/explore_memory.c "tests/explore/$1.c")
     case $noun in
-    hop | join | inline | token)
-        [[ $noun != token && $noun != inline ]] || variant=lock
+    hop | join | inline | invoke | token)
+        [[ $noun == hop || $noun == join ]] || variant=lock
         sources+=(tests/explore/model.c lib/src/sync/call.c)
         for name in "${tasks[@]}"; do
             sources+=("lib/src/sched/$name.c")
         done
         [[ $noun != token ]] || sources+=(lib/src/sync/later.c lib/src/sync/later_time.c)
+        [[ $noun != invoke ]] || sources+=(lib/src/queue/deque.c)
         [[ $noun != inline ]] || sources+=(lib/src/sync/await.c lib/src/queue/deque.c)
         ;;
     *) [[ ! -f $root/lib/src/queue/$noun.c ]] || sources+=("lib/src/queue/$noun.c") ;;
@@ -99,6 +100,12 @@ judge()
     fi
 }
 
+B=lib/src/sched/branch.c
+mutant "invoke: an end is told without release" explore_invoke $B 's/&forks->open, 1, acq_rel/\&forks->open, 1, relaxed/'
+mutant "invoke: joined without acquire" explore_invoke $B 's/&forks->open, acquire\)/\&forks->open, relaxed)/'
+mutant "invoke: the frame goes while the last is at its end" explore_invoke $B \
+    's/if \(cos_atomic_sub\(&forks->open, COS_FORKS_OPEN, acq_rel\) == COS_FORKS_OPEN\)/if (cos_atomic_sub(\&forks->open, COS_FORKS_OPEN, acq_rel) <= COS_FORKS_OPEN + 1)/'
+mutant "invoke: an offer withdrawn is not waited for" explore_invoke $B 's/            cos_forks_lost\(forks\);/            (void)0;/'
 D=lib/src/queue/deque
 mutant "deque: no heavy fence in steal" explore_deque $D.c 's/\n    cos_fence_heavy\(\);//'
 mutant "deque: no light fence in take" explore_deque $D.h 's/\n    cos_fence_light\(\);//'

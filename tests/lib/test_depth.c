@@ -28,6 +28,18 @@ static int64_t await_deep(void *arg)
     return rc < 0 ? rc : below < 0 ? below : below + 1;
 }
 
+static int64_t invoke_deep(void *arg)
+{
+    int64_t left = (int64_t)(intptr_t)arg;
+    if (left == 0) {
+        return 0;
+    }
+    cosched_branch b[2] = {{.fn = run_return, .arg = (void *)1},
+                           {.fn = invoke_deep, .arg = (void *)(intptr_t)(left - 1)}};
+    int rc = cosched_invoke(b, 2);
+    return rc < 0 ? rc : b[1].result < 0 ? b[1].result : b[0].result + b[1].result;
+}
+
 enum { DEPTH = RUN_SIZE(COSCHED_EMULATED ? 100000 : 1000000, 100000, 10000) };
 
 static void deep(cosched_fn fn)
@@ -51,6 +63,11 @@ SCENARIO_ON(_i, a_million_calls_deep)
 SCENARIO_ON(_i, a_million_awaited_children_deep)
 {
     deep(await_deep);
+}
+
+SCENARIO_ON(_i, a_million_branches_deep)
+{
+    deep(invoke_deep);
 }
 
 static atomic_int asleep;
@@ -138,5 +155,5 @@ SCENARIO_ON(_i, a_hundred_thousand_wait_and_a_close_wakes_them)
 
 /* 0 and 1 workers: who runs it and who steals it is the subject of other files. */
 RUN_MAIN("depth", {a_million_calls_deep, 2}, {a_million_awaited_children_deep, 2},
-         {a_hundred_thousand_sleep_and_a_cancel_wakes_them, 2},
+         {a_million_branches_deep, 2}, {a_hundred_thousand_sleep_and_a_cancel_wakes_them, 2},
          {a_hundred_thousand_wait_and_a_close_wakes_them, 2})

@@ -53,6 +53,12 @@ static void call(void)
     (void)cosched_call(NULL, COSCHED_INHERIT, body, NULL, COSCHED_NEVER);
 }
 
+static void fork_join(void)
+{
+    cosched_branch b[2] = {{.fn = body}, {.fn = body}};
+    (void)cosched_invoke(b, 2);
+}
+
 static COS_ATOMIC(uint32_t) word;
 
 static void two_locked(void)
@@ -62,7 +68,7 @@ static void two_locked(void)
 }
 
 /* The tasks are MAIN's: the trap is a signal, and workers take none. */
-SCENARIO(the_common_spawn_await_and_call_lock_nothing)
+SCENARIO(the_common_spawn_await_call_and_fork_lock_nothing)
 {
     if (!step_works() || !cos_fence_asymmetric) {
         return; /* under Valgrind; or a kernel without membarrier, whose fences are locked operations */
@@ -73,11 +79,13 @@ SCENARIO(the_common_spawn_await_and_call_lock_nothing)
     EXPECT(seen > 50);
     EXPECT_EQ(locked_in(call), 0);
     EXPECT(seen > 10);
+    EXPECT_EQ(locked_in(fork_join), 0);
+    EXPECT(seen > 50);
 }
 #else
-SCENARIO(the_common_spawn_await_and_call_lock_nothing)
+SCENARIO(the_common_spawn_await_call_and_fork_lock_nothing)
 {
 }
 #endif
 
-RUN_MAIN("locked", EACH(the_common_spawn_await_and_call_lock_nothing))
+RUN_MAIN("locked", EACH(the_common_spawn_await_call_and_fork_lock_nothing))

@@ -123,6 +123,84 @@ SCENARIO(detach_and_await_of_one_handle)
     EXPECT_EQ(run_join(d), 0);
 }
 
+/* --- forks -------------------------------------------------------------------------------------------------- */
+
+static atomic_int leaves;
+
+/* Leaves that are called, once each; now and then one suspends, goes elsewhere and back, or leaves somebody else busy. */
+static int64_t fork_tree(void *arg)
+{
+    intptr_t depth = (intptr_t)arg;
+    cosched_affinity home = cosched_where();
+    if (sim_below(4) == 0) {
+        cosched_yield();
+    }
+    if (depth == 0) {
+        leaves++;
+        cosched_hop(side(sim_below(2)));
+        return 1;
+    }
+    cosched_branch b[3];
+    for (int i = 0; i < 3; i++) {
+        b[i] = (cosched_branch){.fn = fork_tree, .arg = (void *)(depth - 1)};
+    }
+    EXPECT_EQ(cosched_invoke(b, 3), 0);
+    EXPECT_EQ(cosched_where(), home);
+    return b[0].result + b[1].result + b[2].result;
+}
+
+SCENARIO(each_branch_of_a_fork_is_called_once)
+{
+    sim_within(SOON_NS);
+    leaves = 0;
+    EXPECT_EQ(run_join(run_spawn(fork_tree, (void *)2, COSCHED_WORKER)), 9);
+    EXPECT_EQ(leaves, 9);
+    EXPECT_EQ(run_join(run_spawn(fork_tree, (void *)1, COSCHED_MAIN)), 3);
+    EXPECT_EQ(run_stats().tasks_live, 1);
+}
+
+static int64_t fail_or_wait(void *arg)
+{
+    if (sim_below(3) == 0) {
+        int rc = cosched_sleep_until(cosched_in_ns(2000));
+        EXPECT(rc == 0 || (rc == -ECANCELED && cosched_cancelled()));
+    } else {
+        sim_busy((int64_t)sim_below(3000));
+    }
+    if (arg != NULL) {
+        cosched_panic("a branch fails");
+    }
+    leaves++;
+    return 0;
+}
+
+static int64_t fork_and_fail(void *arg)
+{
+    cosched_branch b[4];
+    for (intptr_t i = 0; i < 4; i++) {
+        b[i] = (cosched_branch){.fn = fail_or_wait, .arg = (intptr_t)arg == i ? b : NULL};
+    }
+    cosched_invoke(b, 4);
+    EXPECT(false);
+    return 0;
+}
+
+/* Whoever runs the one that fails: the caller fails, and nothing of the others goes on after it. */
+SCENARIO(a_branch_that_fails_fails_its_caller)
+{
+    sim_within(SOON_NS);
+    for (intptr_t which = 0; which < 4; which++) {
+        leaves = 0;
+        cosched_task t = run_spawn(fork_and_fail, (void *)which, side(sim_below(2)));
+        EXPECT_EQ(run_join(t), -ENOTRECOVERABLE);
+        int seen = leaves;
+        EXPECT(seen <= 3);
+        EXPECT_EQ(run_stats().tasks_live, 1);
+        sim_busy(10000);
+        EXPECT_EQ(leaves, seen);
+    }
+}
+
 /* --- calls and hops ------------------------------------------------------------------------------------- */
 
 static int64_t back_and_forth(void *arg)
@@ -298,6 +376,7 @@ RUN_MAIN("tree", EACH(trees_on_both_sides_are_counted_exactly),
          EACH(a_last_entry_is_claimed_or_stolen_by_one),
          EACH(children_that_nobody_awaits_are_cancelled_and_joined),
          EACH(one_of_two_awaiters_has_the_result), EACH(detach_and_await_of_one_handle),
+         EACH(each_branch_of_a_fork_is_called_once), EACH(a_branch_that_fails_fails_its_caller),
          EACH(calls_alternate_between_the_sides), EACH(tasks_that_hop_arrive),
          EACH(idle_executors_are_woken), EACH(an_event_is_never_missed),
          EACH(foreign_threads_reach_sleeping_executors), EACH(a_burst_reaches_every_worker))

@@ -352,6 +352,28 @@ COSCHED_API int cosched_call(int64_t *result, cosched_affinity where, cosched_fn
  * a task that owns its thread, for it cannot spawn there. */
 COSCHED_API int cosched_call_all(int64_t *result, cosched_affinity where, cosched_fn fn, void *arg,
                                  int64_t deadline);
+
+/* One of the calls of a cosched_invoke: lies on the caller's stack, as a rule, until that has returned. fn and arg are the
+ * caller's to set; a record may be used again. */
+typedef struct {
+    cosched_fn fn;
+    void *arg;
+    int64_t result; /* what fn returned; -ECANCELED: it was not called */
+    uint64_t private_[2];
+} cosched_branch;
+
+/* Fork and join: calls all of them and returns when all have ended. The caller calls the first; each other one is offered to
+ * the executors of its affinity that have nothing to do, and the caller calls, in order, those that nobody took. So a branch is a
+ * call: it counts for the caller's task, goes back to the caller's affinity at its end, and a panic in it is the caller's. What
+ * another executor takes is a task of its own from there on, with the caller's priority and binding (ONE_EXECUTOR), below the
+ * caller's innermost scope: what a branch asks about itself (cosched_self, its locals) or leaves open (children, deferred
+ * clean-ups) belongs to the one or the other. So a branch should await what it spawns, and must not wait for another branch of
+ * the same call, which may not have begun. Its task cannot be awaited or detached by a handle.
+ * 0: all were called. -ECANCELED: the caller is cancelled, and some were not, or answered so; a branch that has begun is
+ * waited for. -ENOMEM: no stack for one on the caller's side, which was not called and has that result. -EPERM: outside tasks. Never
+ * -EAGAIN: with no task left to offer, it calls. A task with COSCHED_FPENV, whose settings its branches share, offers none. */
+COSCHED_API int cosched_invoke(cosched_branch *branches, size_t n);
+
 /* Goes on at `to`, MAIN or WORKER, and returns where it was; a task that is pinned or bound (ONE_EXECUTOR) stays. Suspends, has no
  * deadline, cannot be cancelled and cannot fail. */
 COSCHED_API cosched_affinity cosched_hop(cosched_affinity to);

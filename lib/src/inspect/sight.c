@@ -172,7 +172,7 @@ static struct place find_calls(struct cos_sight *s, struct cos_peek *p, const st
     const struct cos_frame *at = f->frames;
     for (int i = 0; i < 256 && at != NULL && cos_peek(p, &frame, at, sizeof frame); i++) {
         cosched_task body = {0, 0};
-        if (frame.task != NULL) {
+        if (!cos_frame_is_call(&frame)) {
             body = is_block(frame.task) ? handle_of((uint32_t)(frame.task - cos_task_blocks)) : body;
         }
         if (info->call_count < COS_SIGHT_CALLS) {
@@ -183,7 +183,7 @@ static struct place find_calls(struct cos_sight *s, struct cos_peek *p, const st
             place.own = at;
             return place;
         }
-        if (frame.task != NULL) { /* all so far was another's */
+        if (!cos_frame_is_call(&frame)) { /* all so far was another's */
             info->call_count = 0;
             place.inner = at;
             place.awaits = body;

@@ -55,7 +55,7 @@ static inline int cos_deque_push_owner(struct cos_deque *d, uint32_t v);
 /* Owner thread only. Newest entry or 0. No fence instruction, and no locked operation unless it is the last while somebody
  * is about to steal. */
 static inline uint32_t cos_deque_take_bottom_owner(struct cos_deque *d);
-/* Owner thread only. Takes the newest entry if it is exactly v; otherwise leaves everything as it was. */
+/* Owner thread only. Takes the newest entry if it is exactly v; otherwise leaves everything as it was. 0 is never there. */
 static inline bool cos_deque_take_bottom_if_owner(struct cos_deque *d, uint32_t v);
 /* Owner thread only. Oldest entry or 0: what a fair loop runs. One locked operation, no fence. */
 uint32_t cos_deque_take_top_owner(struct cos_deque *d);
@@ -90,6 +90,24 @@ static inline void cos_deque_put_owner(struct cos_deque *d, uint32_t v)
     cos_atomic_store(&ring->cell[b & ring->mask], v, relaxed); /* relaxed: published by bottom */
     /* release: pairs with the acquire of bottom in cos_deque_steal; publishes the cell and the block behind v. */
     cos_atomic_store(&d->bottom, b + 1, release);
+}
+
+/* Owner thread only. Is there room for n puts? */
+static inline bool cos_deque_has_room_for_owner(const struct cos_deque *d, int64_t n)
+{
+    return cos_atomic_load(&d->bottom, relaxed) + n <= d->limit; /* relaxed: own store */
+}
+
+/* Several puts at once, where there is room for all: each cell by its position, from bottom on, then the new bottom. */
+static inline void cos_deque_lay_owner(struct cos_deque_ring *ring, int64_t p, uint32_t v)
+{
+    cos_atomic_store(&ring->cell[p & ring->mask], v, relaxed); /* relaxed: published by bottom */
+}
+
+static inline void cos_deque_publish_owner(struct cos_deque *d, int64_t bottom)
+{
+    COS_INVARIANT(bottom <= d->limit);
+    cos_atomic_store(&d->bottom, bottom, release); /* release: as in cos_deque_put_owner */
 }
 
 static inline int cos_deque_push_owner(struct cos_deque *d, uint32_t v)
@@ -188,10 +206,16 @@ static inline bool cos_deque_newest_is_owner(const struct cos_deque *d, uint32_t
            cos_atomic_load(&ring->cell[b & ring->mask], relaxed) == v;
 }
 
+/* Without a look at top: an entry that a thief has taken stands in its cell all the same, but then top is above b, and bottom is put
+ * back. */
 static inline bool cos_deque_take_bottom_if_owner(struct cos_deque *d, uint32_t v)
 {
-    COS_INVARIANT(v != 0);
-    return cos_deque_newest_is_owner(d, v) &&
-           cos_deque_claim_bottom_owner(d, cos_atomic_load(&d->bottom, relaxed) - 1) != 0;
+    int64_t b = cos_atomic_load(&d->bottom, relaxed) - 1;             /* relaxed: own store */
+    struct cos_deque_ring *ring = cos_atomic_load(&d->ring, relaxed); /* relaxed: own store */
+    if (cos_atomic_load(&ring->cell[b & ring->mask], relaxed) != v) { /* relaxed: own stores */
+        return false;
+    }
+    return COS_LIKELY(cos_deque_claim_alone_owner(d, b)) ||
+           cos_deque_take_last_owner(d, b, cos_atomic_load(&d->top, relaxed)) != 0;
 }
 #endif

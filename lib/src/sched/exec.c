@@ -8,6 +8,7 @@
 #include "arch/glance.h"
 #include "base/clock.h"
 #include "sched/armed.h"
+#include "sched/branch.h"
 #include "sched/current.h"
 #include "sched/events.h"
 #include "sched/finish.h"
@@ -334,8 +335,11 @@ static inline void sample_stop(struct cos_exec *e)
 /* An entry is the only right to start or resume. NULL: it was a hop that had been withdrawn, or no stack could be had. */
 static struct cos_fiber *resolve(struct cos_exec *e, struct cos_task *t)
 {
-    if (COS_UNLIKELY(t->kind == COS_TASK_HOP)) {
-        return cos_hop_arrive(e, t);
+    if (COS_UNLIKELY(t->kind != COS_TASK_BODY)) {
+        if (t->kind == COS_TASK_HOP) {
+            return cos_hop_arrive(e, t);
+        }
+        cos_branch_start(e, t);
     }
     struct cos_fiber *f = cos_task_fiber(t);
     if (f != NULL) {
@@ -343,6 +347,9 @@ static struct cos_fiber *resolve(struct cos_exec *e, struct cos_task *t)
     }
     f = cos_fiber_create(e, t);
     if (f == NULL) {
+        if ((t->flags & COS_TASK_FORKED) != 0) {
+            cos_branch_leave(t);
+        }
         bool off = (t->flags & COS_TASK_ARMED) != 0 && !cos_task_unarm(t);
         cos_task_complete(e, t, off ? -ECANCELED : -ENOMEM);
         e->own_done = true; /* of an own thread: there is nothing else to wait for */
@@ -389,6 +396,9 @@ bool cos_exec_next_on(struct cos_exec *e, struct cos_fiber *f)
         return false;
     }
     struct cos_task *t = cos_task_at(index);
+    if (COS_UNLIKELY(t->kind == COS_TASK_BRANCH)) {
+        cos_branch_start(e, t);
+    }
     if (t->kind != COS_TASK_BODY || cos_task_fiber(t) != NULL || t->stack_kib != 0 ||
         f->stack.hi - f->stack.lo < (ptrdiff_t)(e->rt->stack_bytes / 2)) {
         e->next = index | CHOSEN; /* the choice that follows takes it from here */

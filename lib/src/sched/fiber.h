@@ -25,8 +25,14 @@ typedef void (*cos_commit_fn)(struct cos_exec *e, struct cos_fiber *left);
 struct cos_frame {
     struct cos_frame *outer; /* borrowed: further down the same stack */
     cosched_fn fn;
-    struct cos_task *task; /* the task whose body this is; NULL: a call */
+    struct cos_task *task; /* the task whose body this is; NULL, or block 0, which is nobody: a call */
 };
+
+/* Block 0: a call that has offers open (branch.h). */
+static inline bool cos_frame_is_call(const struct cos_frame *frame)
+{
+    return frame->task == NULL || frame->task == cos_task_at(0);
+}
 
 /* The body of a task: what its panic leaves for. */
 struct cos_body {

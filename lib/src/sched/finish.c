@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "sched/armed.h"
+#include "sched/branch.h"
 #include "sched/current.h"
 #include "sched/failure.h"
 #include "sched/hop.h"
@@ -254,6 +255,12 @@ void cos_task_complete(struct cos_exec *e, struct cos_task *t, int64_t result)
         publish_end(e, t, result);
         return;
     }
+    bool forked = (t->flags & COS_TASK_FORKED) != 0;
+    bool panicked = (cos_atomic_load(&t->scope.flags, relaxed) & COS_SCOPE_PANICKED) != 0;
     cos_task_free(&e->tasks, t);
-    group->child_done(group, result);
+    if (forked) {
+        cos_branch_end(e, (struct cos_branch *)(void *)group, result, panicked);
+    } else {
+        group->child_done(group, result);
+    }
 }

@@ -15,6 +15,7 @@
 
 #include "base/hooks.h"
 #include "base/text.h"
+#include "sched/branch.h"
 #include "sched/failure.h"
 #include "sched/hop.h"
 #include "sched/join.h"
@@ -53,15 +54,20 @@ void cos_unwind_remove(struct cos_fiber *f, struct cos_unwind *u)
 static struct cos_body *body_of_current(const struct cos_fiber *f)
 {
     struct cos_frame *frame = f->frames;
-    while (frame->task == NULL) {
+    while (cos_frame_is_call(frame)) {
         frame = frame->outer;
     }
     COS_ASSERT(frame->task == f->current);
     return COS_CONTAINER_OF(frame, struct cos_body, frame);
 }
 
-static void undo_all(struct cos_fiber *f)
+static void undo_all(struct cos_fiber *f, const struct cos_body *body)
 {
+    for (struct cos_frame *frame = f->frames; frame != &body->frame; frame = frame->outer) {
+        if (frame->task != NULL) {
+            cos_forks_undo(COS_CONTAINER_OF(frame, struct cos_forks, frame));
+        }
+    }
     while (f->unwinds != NULL && f->unwinds->task == f->current) {
         f->unwinds->undo(f->unwinds);
     }
@@ -117,7 +123,7 @@ static void add_chain(struct cos_text *text, const struct cos_fiber *f)
         }
         cos_text_add(text, frame == f->frames ? "\n  in " : "\n  called by ");
         cos_text_symbol(text, (const void *)(uintptr_t)frame->fn);
-        if (frame->task != NULL) {
+        if (!cos_frame_is_call(frame)) {
             cos_text_add(text, ", the body of ");
             add_task(text, frame->task);
         }
@@ -170,6 +176,17 @@ static __attribute__((noinline)) int64_t report(void *arg)
     return 0;
 }
 
+static noreturn void leave(struct cos_fiber *f)
+{
+    struct cos_body *body = body_of_current(f);
+    undo_all(f, body);
+    if (f->affinity != f->current->affinity) {
+        cos_hop((cosched_affinity)f->current->affinity);
+    }
+    f->falling = body;
+    cos_panic_fall(f);
+}
+
 noreturn void cosched_panic(const char *format, ...)
 {
     char said[TEXT_BYTES];
@@ -184,11 +201,11 @@ noreturn void cosched_panic(const char *format, ...)
     f->tail_fn = NULL;
     struct report r = {.fiber = f, .said = said};
     cos_fiber_with_room(f, report, &r);
-    struct cos_body *body = body_of_current(f);
-    undo_all(f);
-    if (f->affinity != f->current->affinity) {
-        cos_hop((cosched_affinity)f->current->affinity);
-    }
-    f->falling = body;
-    cos_panic_fall(f);
+    leave(f);
+}
+
+noreturn void cos_panic_on(struct cos_fiber *f)
+{
+    cos_atomic_or(&f->current->scope.flags, COS_SCOPE_PANICKED, relaxed);
+    leave(f);
 }

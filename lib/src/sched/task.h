@@ -32,7 +32,7 @@
 #define COS_JOIN_DETACHED_LISTED (UINT32_MAX - 2)
 #define COS_JOIN_ZOMBIE          (UINT32_MAX - 3)
 
-enum cos_task_kind { COS_TASK_FREE, COS_TASK_BODY, COS_TASK_SCOPE, COS_TASK_HOP };
+enum cos_task_kind { COS_TASK_FREE, COS_TASK_BODY, COS_TASK_SCOPE, COS_TASK_HOP, COS_TASK_BRANCH };
 
 /* Internal flags beside COSCHED_PINNED … */
 enum {
@@ -42,6 +42,7 @@ enum {
         0x2000, /* what it waits for before its start is in `joining`: see cos_task_start_at */
     COS_TASK_HIGH = 0x1000,    /* priority 1 */
     COS_TASK_LOW = 0x0800,     /* priority -1 */
+    COS_TASK_FORKED = 0x0400,  /* once a branch: `group` is its record (branch.h) */
     COS_TASK_DRESSED = 0x0080, /* it has a name, or a stack size of its own */
     COS_TASK_PRIORITY = COS_TASK_HIGH | COS_TASK_LOW
 };
@@ -65,6 +66,7 @@ enum {
 
 struct cos_fiber;
 struct cos_exec;
+struct cos_branch;
 
 /* What an ending child tells: its group (sync/group.c). The call is the last access to it. */
 struct cos_group {
@@ -86,6 +88,7 @@ struct cos_task {
     union {
         cosched_fn fn;
         struct cos_fiber *traveler; /* hop: whose; only a hint: it may have gone elsewhere */
+        struct cos_branch *branch;  /* branch: its record, on the stack of who offers it */
     };
 
     COS_ATOMIC(struct cos_fiber *)

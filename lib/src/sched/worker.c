@@ -8,9 +8,10 @@
 #include "sched/runtime.h"
 #include "sched/trim.h"
 
-#define STEAL_BATCH 32U
-#define SHARE_MAX   16U
-#define TURN_NS     COS_NS_PER_MS /* between two looks at timers and injector: a timer's resolution */
+#define STEAL_BATCH \
+    1U /* the oldest is the largest part of a tree: with more, the victim soon steals most of them back */
+#define SHARE_MAX 16U
+#define TURN_NS   COS_NS_PER_MS /* between two looks at timers and injector: a timer's resolution */
 
 static uint32_t steal_from(struct cos_exec *e, struct cos_exec *victim)
 {

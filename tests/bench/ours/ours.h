@@ -22,7 +22,9 @@ int64_t run_bunch(void *load);
 int64_t run_yield(void *load);
 /* tree.c */
 int64_t run_fib(void *load);
+int64_t run_fib_await(void *load);
 int64_t run_skynet(void *load);
+int64_t run_skynet_await(void *load);
 /* hop.c */
 int64_t run_hop(void *load);
 int64_t run_hops(void *load);
