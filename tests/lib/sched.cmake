@@ -1,6 +1,6 @@
 # Tests of lib/src/sched, sync and the counters of inspect: one file a source, or a group of them.
 foreach(noun task depot spawn join inline_join locked scope cancel call hop event group channel blocking crew fpenv outside fork jumps runtime worker mainloop stats current cpus timers
-             inline_rules inline_budget priority help help_learn one_executor invoke)
+             inline_rules inline_budget priority help help_learn one_executor invoke invoke_panic)
     cosched_lib_test(test_${noun})
 endforeach()
 target_sources(test_outside PRIVATE ${CMAKE_CURRENT_SOURCE_DIR}/test_outside_io.c)
