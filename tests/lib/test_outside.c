@@ -65,6 +65,7 @@ static void tasks(void)
     ANSWERS(-EPERM, cosched_call(NULL, COSCHED_INHERIT, count_run, NULL, COSCHED_NEVER));
     ANSWERS(-EPERM, cosched_call_all(NULL, COSCHED_MAIN, count_run, NULL, COSCHED_NEVER));
     ANSWERS(-EPERM, cosched_call_all(NULL, COSCHED_INHERIT, count_run, NULL, COSCHED_NEVER));
+    ANSWERS(-EPERM, cosched_invoke(&(cosched_branch){.fn = count_run}, 1));
     ANSWERS(-EPERM, cosched_spawn(&t, count_run, NULL, NULL));
     ANSWERS(-EPERM, cosched_spawn(NULL, count_run, NULL, NULL));
     ANSWERS(-EPERM, cosched_await(&t, NULL, COSCHED_NEVER));
