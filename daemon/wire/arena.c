@@ -42,7 +42,8 @@ static struct arena *chunk_new(size_t size)
 struct arena *arena_begin(size_t bytes)
 {
     assert(filling == NULL);
-    filling = chunk_new(bytes < CHUNK_MAX ? bytes : CHUNK_MAX);
+    const size_t most = CHUNK_MAX;
+    filling = chunk_new(bytes > most ? most : bytes);
     return filling;
 }
 

@@ -401,11 +401,13 @@ END_TEST
     "INSERT INTO jobs (id, state, priority, attempt, failures, lost, cancel_requested, uid," \
     " waits, created_us, bytes, queue, kind) VALUES "
 
+#define OLD_TEXT "INSERT INTO texts VALUES "
+
 static const char *const old_rows[] = {
     OLD_JOB "(1, 2, 0, 0, 0, 0, 0, 1000, 0, 5, 30, 'default', 'exec'),"
             " (2, 4, 0, 1, 0, 0, 0, 1000, 0, 6, 30, 'default', 'exec')",
-    "INSERT INTO texts VALUES (1, '{\"kind\":\"exec\",\"args\":{\"argv\":[\"a\"]}}', NULL),"
-    " (2, '{\"kind\":\"exec\",\"args\":{\"argv\":[\"b\"]}}', NULL)",
+    OLD_TEXT "(1, '{\"kind\":\"exec\",\"args\":{\"argv\":[\"a\"]}}', NULL)",
+    OLD_TEXT "(2, '{\"kind\":\"exec\",\"args\":{\"argv\":[\"b\"]}}', NULL)",
     "INSERT INTO attempts (job, n, life, started_us, outcome) VALUES (2, 1, 1, 7, 0)",
     "INSERT INTO events VALUES (1, 1, 2, 0, 1000, 5), (2, 2, 2, 0, 1000, 6), (3, 2, 4, 1, 1000, 7)",
     "INSERT INTO lives VALUES (1, 'boot-0', 4)",

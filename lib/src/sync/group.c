@@ -144,19 +144,18 @@ static int make_child(struct cos_task **out, struct group *g, struct cos_exec *e
                       const struct cos_fiber *f, cosched_fn fn, void *arg, const cosched_attr *attr)
 {
     uint8_t inherit = f->affinity == COSCHED_BLOCKING ? COSCHED_WORKER : f->affinity;
-    if (g->supervise != NULL) {
-        int rc = cos_supervise_make(out, g, e, inherit, fn, arg, attr);
-        if (rc == 0) {
-            cos_task_bind(f, *out);
-        }
+    int rc = g->supervise != NULL ? cos_supervise_make(out, g, e, inherit, fn, arg, attr)
+                                  : cos_task_make(out, e, &g->scope, inherit, fn, arg, attr);
+    if (rc < 0) {
         return rc;
     }
-    int rc = cos_task_make(out, e, &g->scope, inherit, fn, arg, attr);
-    if (rc == 0) {
-        cos_task_bind(f, *out);
+    cos_task_bind(f, *out);
+    /* Its end is the group's to hear of: who was given its handle can neither await it nor let it go. */
+    cos_task_make_detached(*out);
+    if (g->supervise == NULL) {
         (*out)->group = &g->link;
     }
-    return rc;
+    return 0;
 }
 
 /* True: there is a place for t now. False: it is in line, and whoever starts it may have done so already. */
