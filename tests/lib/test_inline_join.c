@@ -57,7 +57,7 @@ SCENARIO(a_child_that_its_parent_awaits_is_nobody_elses)
     } else { /* it was stolen, and the stranger was faster than its parent */
         EXPECT(run_stats().workers > 1);
         EXPECT_EQ(m.rc, -EBUSY);
-        EXPECT_EQ(m.awaited, 0);
+        EXPECT(m.awaited == 0 || m.awaited == -ESTALE); /* the parent's end may have had it first */
     }
 }
 
